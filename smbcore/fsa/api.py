@@ -1,0 +1,164 @@
+"""The contract between the file-system layer and whoever serves it: parameters, results and callbacks as data.
+
+`Volume` (fsa/volume.py) opens; `Open` (fsa/open.py) does everything else. This module holds the value types that cross
+the boundary, so that the server can be read without reading the layer.
+
+Lock order: all state of this layer is touched on the event-loop thread only. A coroutine that suspends (oplock break,
+blocking lock, notify, cold disk) re-checks what it decided before, as MS-FSA phrases it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import IntEnum, IntFlag
+from typing import Protocol
+
+from smbcore.nt.token import Token
+
+
+class OplockLevel(IntEnum):
+    """Legacy oplock levels and the granular form  [MS-FSA 2.1.5.18]."""
+
+    NONE = 0
+    LEVEL_TWO = 1
+    LEVEL_ONE = 2
+    BATCH = 3
+    GRANULAR = 4
+
+
+class Caching(IntFlag):
+    """What a granular holder may cache; the bits of a lease state."""
+
+    NONE = 0
+    READ = 1
+    HANDLE = 2
+    WRITE = 4
+
+
+@dataclass(slots=True)
+class OpenParameters:
+    """Parameters of Server Requests an Open of a File  [MS-FSA 2.1.5.1].
+
+    path              share-relative with backslashes, "" for the root; may carry a stream suffix (`a\\b.txt:s:$DATA`)
+    desired_access    as requested, generic and MAXIMUM_ALLOWED bits included
+    access_limit      what the share grants at most to this user; more than this is ACCESS_DENIED
+    oplock_key        16+16 bytes naming a caching holder (client and lease), None for none; opens of one key never break each other
+    parent_oplock_key the same for the directory lease of the parent
+    allocation_size   bytes to reserve for a created or overwritten file, 0 for none
+    security          self-relative descriptor to apply to a created file, None to inherit
+    extended_attributes name -> value for a created file
+    timewarp          FILETIME of the snapshot wanted, 0 for now
+    restart_token     opaque; opens that share it ... reserved for reconnects
+    """
+
+    path: str
+    token: Token
+    desired_access: int
+    share_access: int
+    create_disposition: int
+    create_options: int
+    file_attributes: int = 0
+    access_limit: int = 0x001F01FF
+    oplock_key: bytes | None = None
+    parent_oplock_key: bytes | None = None
+    allocation_size: int = 0
+    security: bytes | None = None
+    extended_attributes: list[tuple[bytes, bytes]] = field(default_factory=list)
+    timewarp: int = 0
+
+
+@dataclass(slots=True)
+class BreakNotice:
+    """A holder must give up caching.
+
+    level / caching   what the holder has to go down to (legacy level, or granular flags)
+    acknowledge       True if the break waits for `acknowledge_break` (or the time-out)
+    """
+
+    holder: BreakListener
+    old_level: OplockLevel
+    new_level: OplockLevel
+    old_caching: Caching
+    new_caching: Caching
+    acknowledge: bool
+
+
+class BreakListener(Protocol):
+    """Whoever holds an oplock or lease: the server's open (legacy) or its lease object (granular)."""
+
+    def oplock_broken(self, notice: BreakNotice) -> None:
+        """Tell the client. Never waits, never raises; called on the loop thread."""
+
+
+@dataclass(slots=True)
+class OplockGrant:
+    """Result of an oplock request."""
+
+    level: OplockLevel
+    caching: Caching = Caching.NONE
+    break_in_progress: bool = False
+
+
+@dataclass(slots=True)
+class LockElement:
+    """One range of a lock request; bytes from the start of the stream."""
+
+    offset: int
+    length: int
+    exclusive: bool = False
+    unlock: bool = False
+
+
+@dataclass(slots=True)
+class VolumeConfig:
+    """How a volume behaves; from the share's settings. All have the default of an ordinary share.
+
+    default_security      self-relative descriptor of files that carry none
+    read_only             every change is MEDIA_WRITE_PROTECTED, maximal access loses the write bits
+    hide                  Pattern-like names that listings mark HIDDEN (`hide_files`), and dot files if hide_dot_files
+    delete_readonly       READONLY files may be deleted
+    """
+
+    default_security: bytes
+    read_only: bool = False
+    named_streams: bool = True
+    change_notify: bool = True
+    oplocks: bool = True
+    leases: bool = True
+    access_based_enumeration: bool = False
+    delete_readonly: bool = False
+    hide_dot_files: bool = False
+    hide_files: tuple[str, ...] = ()
+    break_timeout: float = 35.0
+    max_opens: int = 65536
+
+
+# Volume(backend, config, clock) -------------------------------------------------------------------------------
+#   async open_file(parameters: OpenParameters) -> Open         [MS-FSA 2.1.5.1]; raises every NtError of that section;
+#                                                               waits for breaks; cancellation (task.cancel) leaves no trace
+#   volume_info(), query_fs_information(info_class, max_length) -> bytes, set_fs_information(open, info_class, data)
+#   opens -> iterable of Open, close() closes everything
+#
+# Open attributes: granted_access, share_access, create_options, create_action (nt/create.py), path (share relative with "\"),
+#   stream, is_directory, file_key (hashable), file_id (64 bit), delete_pending (of the file), maximal_access (property; for MxAc),
+#   desired parameters are not kept.
+# Open methods (all check granted access and raise NtError with the status that MS-FSA / MS-SMB2 name):
+#   info() -> NodeInfo (attributes without NORMAL; sizes of the stream; sticky times applied)
+#   async read_into(offset, view: memoryview) -> int            END_OF_FILE at/after the end unless len(view)==0, FILE_LOCK_CONFLICT
+#   async write(offset, data, write_through=False) -> int       offset -1 / append-only rules, breaks level II / R of others
+#   async flush()
+#   async lock(elements: list[LockElement], *, fail_immediately: bool)     LOCK_NOT_GRANTED / waits; rolls back on failure
+#   unlock(elements)                                            RANGE_NOT_LOCKED
+#   query_information(info_class, max_length, *, position=0) -> bytes      NtError(BUFFER_OVERFLOW, data=partial) for cut variable parts,
+#                                                               INFO_LENGTH_MISMATCH below the fixed part (data = 4-byte needed size where known)
+#   async set_information(info_class, data)                     rename, link, disposition, eof, allocation, basic, position, mode, EA …
+#   query_security(security_information) -> bytes ; set_security(security_information, data)
+#   query_extended_attributes(names: list[bytes] | None, max_length, restart, single, index) -> bytes
+#   async query_directory(info_class, pattern: str, max_length, *, restart, reopen, single, index) -> bytes   NO_SUCH_FILE, NO_MORE_FILES …
+#   async change_notify(completion_filter, watch_tree, max_length) -> list of (action, name)    waits; NOTIFY_ENUM_DIR / NOTIFY_CLEANUP as NtError
+#   async fsctl(code, data, max_output) -> bytes                file-system control codes that concern one open; copychunk via copy_chunks()
+#   async copy_chunks(source: Open, chunks: [(src,dst,len)], ...) -> (count, last_bytes, total)
+#   request_oplock(level: OplockLevel, caching: Caching, listener: BreakListener, key: bytes | None) -> OplockGrant
+#   acknowledge_break(level: OplockLevel, caching: Caching) -> OplockGrant | raises INVALID_OPLOCK_PROTOCOL, UNSUCCESSFUL, REQUEST_NOT_ACCEPTED
+#   oplock -> (level, caching) now held;  transfer_descriptor() -> int | None
+#   async close() -> None                                       releases locks, share mode, oplock; completes pending waits; delete on close
