@@ -1,0 +1,1 @@
+"""NT vocabulary: status codes, times, SIDs, security descriptors, names and information classes."""

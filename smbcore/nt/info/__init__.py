@@ -1,0 +1,1 @@
+"""Information classes and control codes of [MS-FSCC], encoded and decoded."""
