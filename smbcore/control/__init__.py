@@ -1,0 +1,1 @@
+"""Typed messages between the management service and the core, over a unix socket."""
