@@ -1,0 +1,27 @@
+"""Names shared by the message modules."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol, Self, TypeAlias
+
+if TYPE_CHECKING:
+    from smbcore.wire.reader import BodyReader
+
+Buffer: TypeAlias = bytes | bytearray | memoryview
+
+FILE_ID_SIZE: Final = 16
+ANY_FILE_ID: Final = b"\xff" * FILE_ID_SIZE
+"""All ones: no file, or in a related compound "the file of the previous request"  [MS-SMB2 3.3.5.2.7.2]."""
+
+
+class Message(Protocol):
+    """The body of one SMB2 request or response."""
+
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+
+    @classmethod
+    def decode(cls, r: BodyReader) -> Self:
+        """Read the body; raises WireError."""
+
+    def encode(self) -> bytes:
+        """Return the body, as it stands 64 bytes behind the start of the header."""
