@@ -30,11 +30,10 @@ class LoopThread:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
 
-    def call(self, function: Callable[..., T], *args: Any) -> T:
+    def call(self, function: Callable[..., T], *args: Any, **options: Any) -> T:
         """Run a function that waits through SQLAlchemy's `await_`, and wait for its result."""
-        return asyncio.run_coroutine_threadsafe(
-            greenlet_spawn(function, *args), self._running_loop()
-        ).result()
+        waiting = greenlet_spawn(function, *args, **options)
+        return asyncio.run_coroutine_threadsafe(waiting, self._running_loop()).result()
 
     def stop(self) -> None:
         """End the thread; a later call starts a new one."""
@@ -50,9 +49,7 @@ class LoopThread:
         with self._lock:
             if self._loop is None:
                 self._loop = asyncio.new_event_loop()
-                self._thread = threading.Thread(
-                    target=self._loop.run_forever, name=self._name, daemon=True
-                )
+                self._thread = threading.Thread(target=self._loop.run_forever, name=self._name, daemon=True)
                 self._thread.start()
             return self._loop
 
@@ -69,7 +66,7 @@ class BlockingAsyncpgDialect(PGDialect_asyncpg):
     supports_server_side_cursors = False
 
     def __init__(self, **options: Any) -> None:
-        super().__init__(**options)
+        super().__init__(**options)  # type: ignore[no-untyped-call]
         self.loop_thread = LoopThread("asyncpg")
 
     @classmethod
@@ -79,9 +76,7 @@ class BlockingAsyncpgDialect(PGDialect_asyncpg):
 
     def connect(self, *args: Any, **options: Any) -> Any:
         """Open a connection."""
-        return self.loop_thread.call(
-            lambda: super(BlockingAsyncpgDialect, self).connect(*args, **options)
-        )
+        return self.loop_thread.call(lambda: super(BlockingAsyncpgDialect, self).connect(*args, **options))
 
     def on_connect(self) -> Callable[[Any], None]:
         """Return what prepares a new connection (type codecs)."""
@@ -94,27 +89,16 @@ class BlockingAsyncpgDialect(PGDialect_asyncpg):
 
     def do_execute(self, cursor: Any, *args: Any, **options: Any) -> None:
         """Run one statement."""
-        self.loop_thread.call(
-            lambda: super(BlockingAsyncpgDialect, self).do_execute(
-                cursor, *args, **options
-            )
-        )
+        self.loop_thread.call(lambda: super(BlockingAsyncpgDialect, self).do_execute(cursor, *args, **options))
 
     def do_execute_no_params(self, cursor: Any, *args: Any, **options: Any) -> None:
         """Run one statement that has no parameters."""
-        self.loop_thread.call(
-            lambda: super(BlockingAsyncpgDialect, self).do_execute_no_params(
-                cursor, *args, **options
-            )
-        )
+        inner = super().do_execute_no_params
+        self.loop_thread.call(inner, cursor, *args, **options)
 
     def do_executemany(self, cursor: Any, *args: Any, **options: Any) -> None:
         """Run one statement for many rows of parameters."""
-        self.loop_thread.call(
-            lambda: super(BlockingAsyncpgDialect, self).do_executemany(
-                cursor, *args, **options
-            )
-        )
+        self.loop_thread.call(lambda: super(BlockingAsyncpgDialect, self).do_executemany(cursor, *args, **options))
 
     def do_commit(self, dbapi_connection: Any) -> None:
         """Commit."""

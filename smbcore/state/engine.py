@@ -1,8 +1,8 @@
 """Engines for the two databases, configured the same way everywhere.
 
 Use `writing(engine)` for every transaction that changes something: on SQLite it takes the write lock at once and
-waits for it, where a transaction that starts by reading may be refused when it turns to writing.  `engine.connect()`
-is for reading.
+waits for it, where a transaction that starts by reading may be refused when it turns to writing.  Use
+`reading(engine)` for several reads that belong together; `engine.connect()` does for one.
 """
 
 from __future__ import annotations
@@ -48,9 +48,7 @@ def open_engine(url: str | URL) -> Engine:
         BlockingAsyncpgDialect.__module__,
         BlockingAsyncpgDialect.__name__,
     )
-    engine = create_engine(
-        parsed.set(drivername="postgresql+asyncpg_sync"), pool_pre_ping=True
-    )
+    engine = create_engine(parsed.set(drivername="postgresql+asyncpg_sync"), pool_pre_ping=True)
     dialect = engine.dialect
     if isinstance(dialect, BlockingAsyncpgDialect):
         event.listen(engine, "engine_disposed", lambda _: dialect.loop_thread.stop())
@@ -64,9 +62,16 @@ def open_async_engine(url: str | URL) -> AsyncEngine:
         engine = create_async_engine(parsed.set(drivername="sqlite+aiosqlite"))
         _configure_sqlite(engine.sync_engine)
         return engine
-    return create_async_engine(
-        parsed.set(drivername="postgresql+asyncpg"), pool_pre_ping=True
-    )
+    return create_async_engine(parsed.set(drivername="postgresql+asyncpg"), pool_pre_ping=True)
+
+
+@contextmanager
+def reading(engine: Engine) -> Iterator[Connection]:
+    """Give a connection whose reads all see the same moment."""
+    if engine.dialect.name == "postgresql":
+        engine = engine.execution_options(isolation_level="REPEATABLE READ")
+    with engine.connect() as connection:
+        yield connection
 
 
 @contextmanager
@@ -94,9 +99,7 @@ def _parse(url: str | URL) -> URL:
     if name in _POSTGRESQL_NAMES:
         return parsed.set(drivername="postgresql")
     if name != "sqlite":
-        raise ConfigurationError(
-            f"the database {name!r} is not supported: use sqlite or postgresql"
-        )
+        raise ConfigurationError(f"the database {name!r} is not supported: use sqlite or postgresql")
     if not parsed.database or parsed.database == ":memory:":
         raise ConfigurationError("an SQLite database needs a file: sqlite:///PATH")
     return parsed.set(drivername="sqlite")

@@ -73,9 +73,7 @@ session = Table(
     Column("client_name", WireText, nullable=False),
     Column("client_guid", Text, nullable=False),
     Column("dialect", Text, nullable=False),  # "3.1.1"
-    Column(
-        "signing", Text, nullable=False
-    ),  # "AES-128-GMAC", "" when nothing is signed
+    Column("signing", Text, nullable=False),  # "AES-128-GMAC", "" when nothing is signed
     Column("signing_required", Boolean, nullable=False),
     Column("encryption", Text, nullable=False),  # cipher, "" when nothing is encrypted
     Column("auth", Text, nullable=False),  # "ntlm", "kerberos", ...
@@ -121,9 +119,7 @@ open_ = Table(
     Column("persistent_id", Unsigned64, nullable=False),
     Column("volatile_id", Unsigned64, nullable=False),
     Column("share", WireText, nullable=False),
-    Column(
-        "path", WireText, nullable=False
-    ),  # relative to the share, separated by backslashes
+    Column("path", WireText, nullable=False),  # relative to the share, separated by backslashes
     Column("stream", WireText, nullable=False),
     Column("is_directory", Boolean, nullable=False),
     Column("access", BigInteger, nullable=False),
@@ -214,9 +210,7 @@ share_access = Table(
         ForeignKey("share.id", ondelete="CASCADE"),
         primary_key=True,
     ),
-    Column(
-        "principal", Text, primary_key=True
-    ),  # user:NAME | group:NAME | everyone | a SID
+    Column("principal", Text, primary_key=True),  # user:NAME | group:NAME | everyone | a SID
     Column("level", Text, nullable=False),  # read | change | full | deny
 )
 

@@ -31,9 +31,7 @@ class UTCDateTime(TypeDecorator[datetime]):
     impl = DateTime(timezone=True)
     cache_ok = True
 
-    def process_bind_param(
-        self, value: datetime | None, dialect: Dialect
-    ) -> datetime | None:
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
         """Turn an aware datetime into what the driver stores."""
         if value is None:
             return None
@@ -42,18 +40,12 @@ class UTCDateTime(TypeDecorator[datetime]):
         utc = value.astimezone(UTC)
         return utc.replace(tzinfo=None) if dialect.name == "sqlite" else utc
 
-    def process_result_value(
-        self, value: Any | None, dialect: Dialect
-    ) -> datetime | None:
+    def process_result_value(self, value: Any | None, dialect: Dialect) -> datetime | None:
         """Return the stored time as an aware datetime in UTC."""
         if value is None:
             return None
         stored: datetime = value
-        return (
-            stored.replace(tzinfo=UTC)
-            if stored.tzinfo is None
-            else stored.astimezone(UTC)
-        )
+        return stored.replace(tzinfo=UTC) if stored.tzinfo is None else stored.astimezone(UTC)
 
 
 class Unsigned64(TypeDecorator[int]):

@@ -21,9 +21,7 @@ def read_schema_version(engine: Engine) -> int:
     with engine.connect() as connection:
         if not inspect(connection).has_table(_ALEMBIC_TABLE):
             return 0
-        revision = connection.scalar(
-            select(column("version_num")).select_from(table(_ALEMBIC_TABLE))
-        )
+        revision = connection.scalar(select(column("version_num")).select_from(table(_ALEMBIC_TABLE)))
     if revision is None:
         return 0
     if not str(revision).isdecimal():
@@ -42,9 +40,7 @@ def check_schema_version(engine: Engine) -> None:
         )
     if found == 0:
         raise SchemaError("the database is empty: initialise it first")
-    raise SchemaError(
-        f"the database has schema version {found}, this program needs {SCHEMA_VERSION}: upgrade it first"
-    )
+    raise SchemaError(f"the database has schema version {found}, this program needs {SCHEMA_VERSION}: upgrade it first")
 
 
 def upgrade(engine: Engine) -> None:

@@ -1,0 +1,145 @@
+"""The messages themselves.
+
+A command is answered by exactly one reply: Done or Failed, unless its docstring names another.  Keys are those of
+the tables session, tcon and open.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+
+@dataclass(slots=True)
+class Ping:
+    """Ask for a sign of life; answered by Pong."""
+
+
+@dataclass(slots=True)
+class Pong:
+    """Who answers, and since when (ISO 8601)."""
+
+    node_id: str
+    boot_id: str
+    software: str
+    started_at: str
+
+
+@dataclass(slots=True)
+class ReloadConfiguration:
+    """Read shares, accounts and settings again. Done.count: number of shares."""
+
+
+@dataclass(slots=True)
+class DisconnectSession:
+    """End one session with all it holds. Done.count: number of opens closed."""
+
+    session_key: int
+    reason: str = ""
+
+
+@dataclass(slots=True)
+class DisconnectTcon:
+    """End one tree connect with all it holds. Done.count: number of opens closed."""
+
+    tcon_key: int
+    reason: str = ""
+
+
+@dataclass(slots=True)
+class CloseOpen:
+    """Close one open, connected or waiting for its client to come back. Done.count: 1."""
+
+    open_key: int
+    reason: str = ""
+
+
+@dataclass(slots=True)
+class DisconnectUser:
+    """End all sessions of an account. Done.count: number of sessions ended, may be 0."""
+
+    name: str
+    reason: str = ""
+
+
+@dataclass(slots=True)
+class ListCounters:
+    """Ask for the core's counters; answered by Counters."""
+
+
+@dataclass(slots=True)
+class Counters:
+    """Counters and gauges by name."""
+
+    values: dict[str, int]
+
+
+@dataclass(slots=True)
+class Subscribe:
+    """Be told of changes from now on: Done once, then any number of Changed. No topics: all of them."""
+
+    topics: list[str] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Changed:
+    """The outbox has news up to `seq`, in these topics; read them there."""
+
+    seq: int
+    topics: list[str]
+
+
+@dataclass(slots=True)
+class Done:
+    """The command was carried out; `count` as the command says."""
+
+    detail: str = ""
+    count: int = 0
+
+
+@dataclass(slots=True)
+class Failed:
+    """The command was refused: a word for programs, a sentence for people."""
+
+    code: str
+    message: str
+
+
+Message = (
+    Ping
+    | Pong
+    | ReloadConfiguration
+    | DisconnectSession
+    | DisconnectTcon
+    | CloseOpen
+    | DisconnectUser
+    | ListCounters
+    | Counters
+    | Subscribe
+    | Changed
+    | Done
+    | Failed
+)
+
+MESSAGES: Mapping[str, type[Message]] = MappingProxyType(
+    {
+        cls.__name__: cls
+        for cls in (
+            Ping,
+            Pong,
+            ReloadConfiguration,
+            DisconnectSession,
+            DisconnectTcon,
+            CloseOpen,
+            DisconnectUser,
+            ListCounters,
+            Counters,
+            Subscribe,
+            Changed,
+            Done,
+            Failed,
+        )
+    }
+)
+"""Every message by the name it has on the wire."""

@@ -1,0 +1,116 @@
+"""Typed options: a frozen dataclass whose fields carry their documentation and limits.
+
+Options are stored as JSON objects.  `parse` turns such an object into the dataclass and refuses what it does not
+know, `dump` writes back what differs from the defaults.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import MISSING, Field, dataclass, field, fields
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+
+class OptionError(ValueError):
+    """One option has no meaning or a value out of its range.
+
+    option   its name
+    message  one sentence for people
+    """
+
+    def __init__(self, option: str, message: str) -> None:
+        super().__init__(f"{option}: {message}")
+        self.option = option
+        self.message = message
+
+
+@dataclass(frozen=True, slots=True)
+class OptionInfo:
+    """What people should know about one option."""
+
+    name: str
+    type: str  # bool | int | str | list
+    default: object
+    doc: str
+    choices: tuple[str, ...] = ()
+    minimum: int | None = None
+    maximum: int | None = None
+
+
+def option(
+    default: Any,
+    doc: str,
+    *,
+    choices: tuple[str, ...] = (),
+    minimum: int | None = None,
+    maximum: int | None = None,
+) -> Any:
+    """Declare an option as a dataclass field."""
+    metadata = {"doc": doc, "choices": choices, "minimum": minimum, "maximum": maximum}
+    return field(default=default, metadata=metadata)
+
+
+def describe(cls: type[Any]) -> tuple[OptionInfo, ...]:
+    """List the options of a dataclass, in order of declaration."""
+    return tuple(_info(item) for item in fields(cls))
+
+
+def parse(cls: type[T], values: Mapping[str, Any]) -> T:
+    """Build the dataclass from a JSON object; options that are not given get their defaults.
+
+    Errors:  OptionError  unknown option, wrong type, or out of range
+    """
+    known = {item.name: item for item in fields(cls)}  # type: ignore[arg-type]
+    for name in values:
+        if name not in known:
+            raise OptionError(name, "there is no such option")
+    return cls(**{name: _check(_info(known[name]), value) for name, value in values.items()})
+
+
+def dump(options: Any) -> dict[str, Any]:
+    """Return the options that differ from their defaults as a JSON object."""
+    result: dict[str, Any] = {}
+    for item in fields(options):
+        value = getattr(options, item.name)
+        if value != item.default:
+            result[item.name] = list(value) if isinstance(value, tuple) else value
+    return result
+
+
+def _info(item: Field[Any]) -> OptionInfo:
+    default = "" if item.default is MISSING else item.default
+    kind = "list" if isinstance(default, tuple) else type(default).__name__
+    return OptionInfo(
+        item.name,
+        kind,
+        default,
+        item.metadata.get("doc", ""),
+        item.metadata.get("choices", ()),
+        item.metadata.get("minimum"),
+        item.metadata.get("maximum"),
+    )
+
+
+def _check(info: OptionInfo, value: Any) -> Any:
+    if info.type == "list":
+        if not isinstance(value, (list, tuple)) or not all(isinstance(entry, str) and entry for entry in value):
+            raise OptionError(info.name, "must be a list of texts")
+        return tuple(value)
+    if type(value).__name__ != info.type:
+        raise OptionError(info.name, f"must be {_KIND_WORDS[info.type]}, not {value!r}")
+    if info.choices and value not in info.choices:
+        raise OptionError(info.name, f"must be one of {', '.join(info.choices)}")
+    if info.minimum is not None and value < info.minimum:
+        raise OptionError(info.name, f"must be at least {info.minimum}")
+    if info.maximum is not None and value > info.maximum:
+        raise OptionError(info.name, f"must be at most {info.maximum}")
+    return value
+
+
+_KIND_WORDS: Mapping[str, str] = {
+    "bool": "true or false",
+    "int": "a whole number",
+    "str": "a text",
+}
