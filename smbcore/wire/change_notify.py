@@ -57,9 +57,7 @@ class ChangeNotifyRequest:
 
     def encode(self) -> bytes:
         """Return the body."""
-        return _REQUEST.pack(
-            32, self.flags, self.output_length, self.file_id, self.completion_filter
-        )
+        return _REQUEST.pack(32, self.flags, self.output_length, self.file_id, self.completion_filter)
 
 
 @dataclass(slots=True)

@@ -29,9 +29,7 @@ _REQUEST = Struct("<HBBIQ8xIIIIIHHII")
 _REQUEST_END: Final = HEADER_SIZE + _REQUEST.size
 _RESPONSE = Struct("<HBBIQQQQQQI4x16sII")
 _RESPONSE_END: Final = HEADER_SIZE + _RESPONSE.size
-_CONTEXT = Struct(
-    "<IHHxxHI"
-)  # Next, NameOffset, NameLength, Reserved, DataOffset, DataLength
+_CONTEXT = Struct("<IHHxxHI")  # Next, NameOffset, NameLength, Reserved, DataOffset, DataLength
 _CONTEXT_SIZE: Final = _CONTEXT.size
 _SHORTEST_NAME: Final = 4
 
@@ -83,36 +81,17 @@ def decode_contexts(data: memoryview) -> list[CreateContext]:
     following = -1
     while following:
         try:
-            following, name_at, name_length, data_at, data_length = _unpack_context(
-                data, start
-            )
+            following, name_at, name_length, data_at, data_length = _unpack_context(data, start)
         except StructError as why:
             raise WireError("create context cut short") from why
         end = start + following if following else size
         name_end = name_at + name_length
-        if (
-            following & 7
-            or end > size
-            or name_at < _CONTEXT_SIZE
-            or name_length < _SHORTEST_NAME
-        ):
-            raise WireError(
-                f"create context at {start} of {size}: next {following}, name {name_length} at {name_at}"
-            )
-        if start + name_end > end or (
-            data_length and (data_at < name_end or start + data_at + data_length > end)
-        ):
-            raise WireError(
-                f"create context at {start}: data of {data_length} at {data_at} leaves it"
-            )
-        content = (
-            data[start + data_at : start + data_at + data_length]
-            if data_length
-            else data[:0]
-        )
-        contexts.append(
-            CreateContext(bytes(data[start + name_at : start + name_end]), content)
-        )
+        if following & 7 or end > size or name_at < _CONTEXT_SIZE or name_length < _SHORTEST_NAME:
+            raise WireError(f"create context at {start} of {size}: next {following}, name {name_length} at {name_at}")
+        if start + name_end > end or (data_length and (data_at < name_end or start + data_at + data_length > end)):
+            raise WireError(f"create context at {start}: data of {data_length} at {data_at} leaves it")
+        content = data[start + data_at : start + data_at + data_length] if data_length else data[:0]
+        contexts.append(CreateContext(bytes(data[start + name_at : start + name_end]), content))
         start = end
     return contexts
 
@@ -127,9 +106,7 @@ def encode_contexts(contexts: Sequence[CreateContext]) -> bytes:
         size = data_at + len(data) if data else _CONTEXT_SIZE + len(name)
         gap = padding(size) if index < last else 0
         following = size + gap if index < last else 0
-        out += _CONTEXT.pack(
-            following, _CONTEXT_SIZE, len(name), data_at if data else 0, len(data)
-        )
+        out += _CONTEXT.pack(following, _CONTEXT_SIZE, len(name), data_at if data else 0, len(data))
         out += name
         if data:
             out += bytes(padding(len(name)))
@@ -224,8 +201,10 @@ class CreateResponse:
         """Read the body; raises WireError."""
         fields = r.fixed(_RESPONSE, RESPONSE_SIZE)
         at, length = fields[-2:]
-        contexts = decode_contexts(r.block(at, length, _RESPONSE_END)) if length else []
-        return cls(*fields[:-2], contexts=contexts)
+        response = cls(*fields[:-2])
+        if length:
+            response.contexts = decode_contexts(r.block(at, length, _RESPONSE_END))
+        return response
 
     def encode(self) -> bytes:
         """Return the body."""

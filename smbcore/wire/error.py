@@ -87,9 +87,7 @@ class ErrorResponse:
     def encode(self) -> bytes:
         """Return the body: at least one byte follows the fixed part, even when ByteCount is 0."""
         data = _encode_contexts(self.contexts) if self.contexts else bytes(self.data)
-        return _FIXED.pack(STRUCTURE_SIZE, len(self.contexts), len(data)) + (
-            data or b"\0"
-        )
+        return _FIXED.pack(STRUCTURE_SIZE, len(self.contexts), len(data)) + (data or b"\0")
 
 
 def _decode_contexts(data: memoryview, count: int) -> list[ErrorContext]:
@@ -138,9 +136,7 @@ class SymlinkError:
             raise WireError(f"symbolic link error of {length} bytes")
         paths = block(view, 0, length + 4)[_SYMLINK.size :]
         substitute = decode_utf16(block(paths, names[0], names[1]))
-        return cls(
-            unparsed, substitute, decode_utf16(block(paths, names[2], names[3])), flags
-        )
+        return cls(unparsed, substitute, decode_utf16(block(paths, names[2], names[3])), flags)
 
     def encode(self) -> bytes:
         """Return the error data."""

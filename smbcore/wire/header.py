@@ -123,9 +123,7 @@ def unpack(view: Buffer, offset: int = 0) -> HeaderFields:
     except StructError as why:
         raise WireError("SMB2 header cut short") from why
     if fields[0] != _MAGIC or fields[1] != HEADER_SIZE:
-        raise WireError(
-            f"no SMB2 header: ProtocolId {fields[0]:#x}, StructureSize {fields[1]}"
-        )
+        raise WireError(f"no SMB2 header: ProtocolId {fields[0]:#x}, StructureSize {fields[1]}")
     return fields[2:]
 
 

@@ -48,9 +48,7 @@ class IoctlRequest:
     @classmethod
     def decode(cls, r: BodyReader) -> Self:
         """Read the body; raises WireError."""
-        code, file_id, in_at, in_count, max_in, out_at, out_count, max_out, flags = (
-            r.fixed(_REQUEST, 57)
-        )
+        code, file_id, in_at, in_count, max_in, out_at, out_count, max_out, flags = r.fixed(_REQUEST, 57)
         data = r.block(in_at, in_count, _REQUEST_END)
         output = r.block(out_at, out_count, _REQUEST_END)
         return cls(code, file_id, data, max_out, flags, max_in, output)
@@ -87,31 +85,21 @@ class IoctlResponse:
     @classmethod
     def decode(cls, r: BodyReader) -> Self:
         """Read the body; raises WireError."""
-        code, file_id, in_at, in_count, out_at, out_count, flags = r.fixed(
-            _RESPONSE, 49
-        )
+        code, file_id, in_at, in_count, out_at, out_count, flags = r.fixed(_RESPONSE, 49)
         data = r.block(in_at, in_count, _RESPONSE_END)
-        return cls(
-            code, file_id, r.block(out_at, out_count, _RESPONSE_END), flags, data
-        )
+        return cls(code, file_id, r.block(out_at, out_count, _RESPONSE_END), flags, data)
 
     @staticmethod
-    def encode_head(
-        ctl_code: int, file_id: bytes, output_length: int, flags: int = 0
-    ) -> bytes:
+    def encode_head(ctl_code: int, file_id: bytes, output_length: int, flags: int = 0) -> bytes:
         """Return the 48 bytes in front of the output, for a sender that keeps the output apart."""
-        return _RESPONSE.pack(
-            49, ctl_code, file_id, OUTPUT_OFFSET, 0, OUTPUT_OFFSET, output_length, flags
-        )
+        return _RESPONSE.pack(49, ctl_code, file_id, OUTPUT_OFFSET, 0, OUTPUT_OFFSET, output_length, flags)
 
     def encode(self) -> bytes:
         """Return the body, output included."""
         if not self.input:
             return b"".join(
                 (
-                    self.encode_head(
-                        self.ctl_code, self.file_id, len(self.output), self.flags
-                    ),
+                    self.encode_head(self.ctl_code, self.file_id, len(self.output), self.flags),
                     self.output,
                 )
             )

@@ -79,9 +79,7 @@ class LockRequest:
     def encode(self) -> bytes:
         """Return the body."""
         fixed = _REQUEST.pack(48, len(self.locks), self.lock_sequence, self.file_id)
-        return fixed + b"".join(
-            _ELEMENT.pack(lock.offset, lock.length, lock.flags) for lock in self.locks
-        )
+        return fixed + b"".join(_ELEMENT.pack(lock.offset, lock.length, lock.flags) for lock in self.locks)
 
 
 @dataclass(slots=True)

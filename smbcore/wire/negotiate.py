@@ -82,9 +82,7 @@ class NegotiateRequest:
         dialects = list(unpack(Struct(f"<{count}H"), r.view, _REQUEST_END))
         contexts: list[NegotiateContext] = []
         if Dialect.SMB_3_1_1 in dialects:
-            contexts = _read_contexts(
-                r, offset, context_count, _REQUEST_END + 2 * count
-            )
+            contexts = _read_contexts(r, offset, context_count, _REQUEST_END + 2 * count)
         return cls(mode, capabilities, guid, dialects, contexts)
 
     def encode(self) -> bytes:
@@ -148,15 +146,11 @@ class NegotiateResponse:
         return w.bytes()
 
 
-def _read_contexts(
-    r: BodyReader, offset: int, count: int, at_least: int
-) -> list[NegotiateContext]:
+def _read_contexts(r: BodyReader, offset: int, count: int, at_least: int) -> list[NegotiateContext]:
     if not count:
         return []
     if offset % 8 or offset < at_least or offset > len(r.view):
-        raise WireError(
-            f"negotiate contexts at {offset}, message ends at {len(r.view)}"
-        )
+        raise WireError(f"negotiate contexts at {offset}, message ends at {len(r.view)}")
     return decode_contexts(r.view[offset:], count)
 
 

@@ -160,9 +160,7 @@ class Compression:
 
     def encode(self) -> bytes:
         """Return the context's data."""
-        return _COMPRESSION.pack(len(self.algorithms), self.flags) + _encode_ids(
-            self.algorithms
-        )
+        return _COMPRESSION.pack(len(self.algorithms), self.flags) + _encode_ids(self.algorithms)
 
 
 @dataclass(slots=True)
@@ -248,14 +246,7 @@ class Unknown:
 
 
 NegotiateContext: TypeAlias = (
-    Preauth
-    | Encryption
-    | Compression
-    | Netname
-    | Transport
-    | RdmaTransform
-    | Signing
-    | Unknown
+    Preauth | Encryption | Compression | Netname | Transport | RdmaTransform | Signing | Unknown
 )
 
 _KNOWN: Final = {

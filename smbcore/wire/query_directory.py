@@ -54,9 +54,7 @@ class QueryDirectoryRequest:
     @classmethod
     def decode(cls, r: BodyReader) -> Self:
         """Read the body; raises WireError."""
-        info_class, flags, index, file_id, name_at, name_length, output_length = (
-            r.fixed(_REQUEST, 33)
-        )
+        info_class, flags, index, file_id, name_at, name_length, output_length = r.fixed(_REQUEST, 33)
         return cls(
             info_class,
             file_id,

@@ -84,9 +84,7 @@ class QueryInfoRequest:
         if size != REQUEST_SIZE:
             raise fixed_error(r.view, REQUEST_SIZE)
         data = r.block(in_at, in_length, _REQUEST_END) if in_length else b""
-        return cls(
-            info_type, info_class, file_id, output_length, additional, flags, data
-        )
+        return cls(info_type, info_class, file_id, output_length, additional, flags, data)
 
     def encode(self) -> bytes:
         """Return the body."""

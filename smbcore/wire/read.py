@@ -96,9 +96,7 @@ class ReadRequest:
         if size != REQUEST_SIZE:
             raise fixed_error(r.view, REQUEST_SIZE)
         info = r.block(info_at, info_length, _REQUEST_END) if info_length else b""
-        return cls(
-            file_id, offset, length, minimum, padding, flags, channel, remaining, info
-        )
+        return cls(file_id, offset, length, minimum, padding, flags, channel, remaining, info)
 
     def encode(self) -> bytes:
         """Return the body."""
@@ -138,13 +136,9 @@ class ReadResponse:
         flags: int = 0,
     ) -> bytes:
         """Return the 16 bytes in front of the data, for a sender that keeps the data apart."""
-        return _pack_response(
-            RESPONSE_SIZE, data_offset, data_length, data_remaining, flags
-        )
+        return _pack_response(RESPONSE_SIZE, data_offset, data_length, data_remaining, flags)
 
     def encode(self) -> bytes:
         """Return the body, data included."""
-        head = self.encode_head(
-            len(self.data), DATA_OFFSET, self.data_remaining, self.flags
-        )
+        head = self.encode_head(len(self.data), DATA_OFFSET, self.data_remaining, self.flags)
         return b"".join((head, self.data))

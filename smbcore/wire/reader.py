@@ -46,9 +46,7 @@ def block(data: memoryview, offset: int, length: int, at_least: int = 0) -> memo
     if not length:
         return data[:0]
     if offset < at_least or offset + length > len(data):
-        raise WireError(
-            f"{length} bytes at {offset} are outside {at_least}..{len(data)}"
-        )
+        raise WireError(f"{length} bytes at {offset} are outside {at_least}..{len(data)}")
     return data[offset : offset + length]
 
 
@@ -82,18 +80,14 @@ class BodyReader:
             raise WireError(f"StructureSize is {fields[0]}, not {structure_size}")
         return fields[1:]
 
-    def block(
-        self, offset: int, length: int, at_least: int = HEADER_SIZE
-    ) -> memoryview:
+    def block(self, offset: int, length: int, at_least: int = HEADER_SIZE) -> memoryview:
         """Return `length` bytes at `offset` from the header; `at_least` is the end of the fixed part."""
         if not length:
             return self.view[:0]
         view = self.view
         end = offset + length
         if offset < at_least or end > len(view):
-            raise WireError(
-                f"{length} bytes at {offset} are outside {at_least}..{len(view)}"
-            )
+            raise WireError(f"{length} bytes at {offset} are outside {at_least}..{len(view)}")
         return view[offset:end]
 
     def utf16(self, offset: int, length: int, at_least: int = HEADER_SIZE) -> str:
@@ -103,9 +97,7 @@ class BodyReader:
         view = self.view
         end = offset + length
         if length & 1 or offset < at_least or end > len(view):
-            raise WireError(
-                f"{length} bytes of text at {offset}, outside {at_least}..{len(view)} or odd"
-            )
+            raise WireError(f"{length} bytes of text at {offset}, outside {at_least}..{len(view)} or odd")
         try:
             return utf_16_le_decode(view[offset:end], "surrogatepass", True)[0]
         except UnicodeDecodeError as why:
@@ -119,6 +111,4 @@ def fixed_error(view: memoryview, structure_size: int) -> WireError:
     claimed = _SIZE.unpack_from(view, HEADER_SIZE)[0]
     if claimed != structure_size:
         return WireError(f"StructureSize is {claimed}, not {structure_size}")
-    return WireError(
-        f"body of {len(view) - HEADER_SIZE} bytes is too short for StructureSize {structure_size}"
-    )
+    return WireError(f"body of {len(view) - HEADER_SIZE} bytes is too short for StructureSize {structure_size}")

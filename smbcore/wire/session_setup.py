@@ -52,9 +52,7 @@ class SessionSetupRequest:
     @classmethod
     def decode(cls, r: BodyReader) -> Self:
         """Read the body; raises WireError."""
-        flags, mode, capabilities, channel, offset, length, previous = r.fixed(
-            _REQUEST, 25
-        )
+        flags, mode, capabilities, channel, offset, length, previous = r.fixed(_REQUEST, 25)
         return cls(
             r.block(offset, length, _REQUEST_END),
             flags,

@@ -38,9 +38,7 @@ class SetInfoRequest:
     @classmethod
     def decode(cls, r: BodyReader) -> Self:
         """Read the body; raises WireError."""
-        info_type, info_class, length, offset, additional, file_id = r.fixed(
-            _REQUEST, 33
-        )
+        info_type, info_class, length, offset, additional, file_id = r.fixed(_REQUEST, 33)
         return cls(
             info_type,
             info_class,

@@ -18,9 +18,7 @@ if TYPE_CHECKING:
 
 _REQUEST = Struct("<HHHH")
 _REQUEST_END: Final = HEADER_SIZE + _REQUEST.size
-_EXTENSION = Struct(
-    "<IH10x"
-)  # TreeConnectContextOffset, TreeConnectContextCount, Reserved
+_EXTENSION = Struct("<IH10x")  # TreeConnectContextOffset, TreeConnectContextCount, Reserved
 _CONTEXT = Struct("<HH4x")  # ContextType, DataLength, Reserved
 _RESPONSE = Struct("<HBxIII")
 
@@ -128,9 +126,7 @@ class TreeConnectRequest:
         return w.bytes()
 
 
-def _decode_contexts(
-    body: memoryview, offset: int, count: int
-) -> list[TreeConnectContext]:
+def _decode_contexts(body: memoryview, offset: int, count: int) -> list[TreeConnectContext]:
     if count and offset < _REQUEST.size + _EXTENSION.size:
         raise WireError(f"tree connect contexts at {offset}, inside the fixed part")
     contexts = []

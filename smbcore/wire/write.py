@@ -83,9 +83,7 @@ class WriteRequest:
         if size != REQUEST_SIZE:
             raise fixed_error(view, REQUEST_SIZE)
         if length and (data_at < _REQUEST_END or end > len(view)):
-            raise WireError(
-                f"{length} bytes of data at {data_at}, message ends at {len(view)}"
-            )
+            raise WireError(f"{length} bytes of data at {data_at}, message ends at {len(view)}")
         info = r.block(info_at, info_length, _REQUEST_END) if info_length else b""
         return cls(
             file_id,
