@@ -59,9 +59,7 @@ class Aead:
         """Ciphertext followed by the tag."""
         return self._cipher.encrypt(self._checked(nonce), data, aad)
 
-    def encrypt_into(
-        self, nonce: bytes, data: Buffer, aad: Buffer, out: bytearray | memoryview
-    ) -> int:
+    def encrypt_into(self, nonce: bytes, data: Buffer, aad: Buffer, out: bytearray | memoryview) -> int:
         """Write ciphertext and tag to `out`, exactly len(data) + 16 bytes long; returns that length."""
         return self._cipher.encrypt_into(self._checked(nonce), data, aad, out)
 
@@ -85,9 +83,7 @@ class Aead:
     def _checked(self, nonce: bytes) -> bytes:
         # The library takes CCM nonces of 7 to 13 bytes: a wrong slice would be accepted and never decrypt elsewhere.
         if len(nonce) != self.nonce_size:
-            raise ValueError(
-                f"{self.name} needs a nonce of {self.nonce_size} bytes, got {len(nonce)}"
-            )
+            raise ValueError(f"{self.name} needs a nonce of {self.nonce_size} bytes, got {len(nonce)}")
         return nonce
 
 

@@ -19,8 +19,5 @@ def sp800_108(key: bytes, label: bytes, context: bytes, bits: int) -> bytes:
         raise ValueError(f"cannot derive {bits} bits")
     fixed = label + b"\0" + context + bits.to_bytes(4, "big")
     rounds = -(-bits // _BLOCK_BITS)
-    blocks = (
-        hmac.digest(key, i.to_bytes(4, "big") + fixed, "sha256")
-        for i in range(1, rounds + 1)
-    )
+    blocks = (hmac.digest(key, i.to_bytes(4, "big") + fixed, "sha256") for i in range(1, rounds + 1))
     return b"".join(blocks)[: bits // 8]

@@ -18,15 +18,9 @@ Buffer = bytes | bytearray | memoryview
 
 MAC_SIZE = 16
 _BLOCK = 16
-_CMAC_LIMIT = (
-    8 * 1024
-)  # above it the CMAC class would hold the interpreter lock for too long
-_CHUNK = (
-    32 * 1024
-)  # what the CBC path encrypts at once: the scratch output stays in the L1/L2 cache
-_JOIN_LIMIT = (
-    16 * 1024
-)  # up to here joining the parts is cheaper than an incremental context
+_CMAC_LIMIT = 8 * 1024  # above it the CMAC class would hold the interpreter lock for too long
+_CHUNK = 32 * 1024  # what the CBC path encrypts at once: the scratch output stays in the L1/L2 cache
+_JOIN_LIMIT = 16 * 1024  # up to here joining the parts is cheaper than an incremental context
 
 
 class Mac(Protocol):

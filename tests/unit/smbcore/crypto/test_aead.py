@@ -17,16 +17,12 @@ from smbcore.crypto.aead import (
     make_aead,
 )
 
-VECTORS = json.loads(
-    (Path(__file__).parents[3] / "data" / "crypto" / "transform.json").read_text()
-)
+VECTORS = json.loads((Path(__file__).parents[3] / "data" / "crypto" / "transform.json").read_text())
 KEY_SIZE = {AES_128_CCM: 16, AES_128_GCM: 16, AES_256_CCM: 32, AES_256_GCM: 32}
 ALL = sorted(KEY_SIZE)
 
 
-def reference_ccm(
-    key: bytes, nonce: bytes, plain: bytes, aad: bytes, tag_size: int
-) -> bytes:
+def reference_ccm(key: bytes, nonce: bytes, plain: bytes, aad: bytes, tag_size: int) -> bytes:
     """RFC 3610 section 2, block by block."""
     block = Cipher(AES(key), ECB()).encryptor().update
     size_field = 15 - len(nonce)
@@ -47,18 +43,14 @@ def reference_ccm(
     x = bytes(16)
     for i in range(0, len(todo), 16):
         x = block(xor(x, todo[i : i + 16]))
-    cipher = b"".join(
-        xor(plain[i : i + 16], counter(i // 16 + 1)) for i in range(0, len(plain), 16)
-    )
+    cipher = b"".join(xor(plain[i : i + 16], counter(i // 16 + 1)) for i in range(0, len(plain), 16))
     return cipher + xor(x, counter(0))[:tag_size]
 
 
 def test_the_reference_gives_packet_vector_1_of_rfc_3610() -> None:
     key, nonce = bytes(range(0xC0, 0xD0)), bytes.fromhex("00000003020100a0a1a2a3a4a5")
     sealed = reference_ccm(key, nonce, bytes(range(8, 31)), bytes(range(8)), 8)
-    assert (
-        sealed.hex() == "588c979a61c663d2f066d0c2c0f989806d5f6b61dac38417e8d12cfdf926e0"
-    )
+    assert sealed.hex() == "588c979a61c663d2f066d0c2c0f989806d5f6b61dac38417e8d12cfdf926e0"
 
 
 @pytest.mark.parametrize("cipher", [AES_128_CCM, AES_256_CCM])
@@ -66,9 +58,7 @@ def test_the_reference_gives_packet_vector_1_of_rfc_3610() -> None:
 def test_ccm_agrees_with_the_reference(cipher: int, size: int) -> None:
     key, nonce, aad = bytes(range(KEY_SIZE[cipher])), bytes(range(11)), bytes(range(32))
     plain = (bytes(range(251)) * 280)[:size]
-    assert make_aead(cipher, key).encrypt(nonce, plain, aad) == reference_ccm(
-        key, nonce, plain, aad, 16
-    )
+    assert make_aead(cipher, key).encrypt(nonce, plain, aad) == reference_ccm(key, nonce, plain, aad, 16)
 
 
 @pytest.mark.parametrize(
@@ -90,25 +80,16 @@ def test_ccm_agrees_with_the_reference(cipher: int, size: int) -> None:
         ),
     ],
 )
-def test_gcm_gives_cases_4_and_16_of_the_specification(
-    cipher: int, sealed: str
-) -> None:
+def test_gcm_gives_cases_4_and_16_of_the_specification(cipher: int, sealed: str) -> None:
     key = (bytes.fromhex("feffe9928665731c6d6a8f9467308308") * 2)[: KEY_SIZE[cipher]]
     plain = bytes.fromhex(
         "d9313225f88406e5a55909c5aff5269a86a7a9531534f7da2e4c303d8a318a721c3c0c95956809532fcf0e2449a6b525b16aedf5aa0de657ba637b39"
     )
     aad = bytes.fromhex("feedfacedeadbeeffeedfacedeadbeefabaddad2")
-    assert (
-        make_aead(cipher, key)
-        .encrypt(bytes.fromhex("cafebabefacedbaddecaf888"), plain, aad)
-        .hex()
-        == sealed
-    )
+    assert make_aead(cipher, key).encrypt(bytes.fromhex("cafebabefacedbaddecaf888"), plain, aad).hex() == sealed
 
 
-@pytest.mark.parametrize(
-    ("dialect", "cipher"), [("smb300", AES_128_CCM), ("smb311", AES_128_GCM)]
-)
+@pytest.mark.parametrize(("dialect", "cipher"), [("smb300", AES_128_CCM), ("smb311", AES_128_GCM)])
 @pytest.mark.parametrize(
     ("frame", "key", "plain"),
     [
@@ -116,9 +97,7 @@ def test_gcm_gives_cases_4_and_16_of_the_specification(
         ("response_frame", "s2c_key", "response"),
     ],
 )
-def test_opens_and_makes_microsofts_frames(
-    dialect: str, cipher: int, frame: str, key: str, plain: str
-) -> None:
+def test_opens_and_makes_microsofts_frames(dialect: str, cipher: int, frame: str, key: str, plain: str) -> None:
     v = VECTORS[dialect]
     data = bytes.fromhex(v[frame])
     tag, aad, sealed = data[4:20], data[20:52], data[52:]

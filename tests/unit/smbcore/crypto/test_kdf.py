@@ -14,9 +14,7 @@ TRANSFORM = json.loads((DATA / "transform.json").read_text())
 PREAUTH = json.loads((DATA / "preauth_311.json").read_text())
 
 
-@pytest.mark.parametrize(
-    ("context", "key"), [(b"ServerIn \0", "c2s_key"), (b"ServerOut\0", "s2c_key")]
-)
+@pytest.mark.parametrize(("context", "key"), [(b"ServerIn \0", "c2s_key"), (b"ServerOut\0", "s2c_key")])
 def test_derives_the_cipher_keys_of_3_0(context: bytes, key: str) -> None:
     v = TRANSFORM["smb300"]
     derived = sp800_108(bytes.fromhex(v["session_key"]), b"SMB2AESCCM\0", context, 128)
@@ -29,17 +27,13 @@ def test_derives_the_cipher_keys_of_3_0(context: bytes, key: str) -> None:
 )
 def test_derives_the_cipher_keys_of_3_1_1(label: bytes, key: str) -> None:
     v = TRANSFORM["smb311"]
-    derived = sp800_108(
-        bytes.fromhex(v["session_key"]), label, bytes.fromhex(v["preauth"]), 128
-    )
+    derived = sp800_108(bytes.fromhex(v["session_key"]), label, bytes.fromhex(v["preauth"]), 128)
     assert derived == bytes.fromhex(v[key])
 
 
 def test_derives_the_signing_key_of_3_1_1() -> None:
     preauth = bytes.fromhex(PREAUTH["chain"][-1]["hash"])
-    derived = sp800_108(
-        bytes.fromhex(PREAUTH["session_key"]), b"SMBSigningKey\0", preauth, 128
-    )
+    derived = sp800_108(bytes.fromhex(PREAUTH["session_key"]), b"SMBSigningKey\0", preauth, 128)
     assert derived == bytes.fromhex(PREAUTH["signing_key"])
 
 

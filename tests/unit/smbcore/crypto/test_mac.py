@@ -54,9 +54,7 @@ def test_cmac_gives_the_codes_of_rfc_4493(length: int, code: str) -> None:
         (40, "dfa66747de9ae63030ca32611497c827"),
     ],
 )
-def test_cmac_of_the_large_path_gives_the_codes_of_rfc_4493(
-    length: int, code: str
-) -> None:
+def test_cmac_of_the_large_path_gives_the_codes_of_rfc_4493(length: int, code: str) -> None:
     assert AesCmac(KEY)._sign_large([RFC_4493[:length]], length).hex() == code
 
 
@@ -81,9 +79,7 @@ def test_cmac_is_the_same_above_the_limit(size: int) -> None:
         (-5, -2, -1),
     ],
 )
-def test_cmac_does_not_depend_on_where_a_large_message_is_cut(
-    size: int, cuts: tuple[int, ...]
-) -> None:
+def test_cmac_does_not_depend_on_where_a_large_message_is_cut(size: int, cuts: tuple[int, ...]) -> None:
     data = pattern(size)
     ends = [cut % size for cut in cuts] + [size]
     parts: list[Buffer] = [data[a:b] for a, b in itertools.pairwise([0, *ends])]
@@ -119,10 +115,7 @@ def test_hmac_key_is_usable_many_times() -> None:
 
 
 def test_gmac_of_nothing_is_the_first_case_of_the_gcm_specification() -> None:
-    assert (
-        AesGmac(bytes(16)).sign([b""], bytes(12)).hex()
-        == "58e2fccefa7e3061367f1d57a4e7455a"
-    )
+    assert AesGmac(bytes(16)).sign([b""], bytes(12)).hex() == "58e2fccefa7e3061367f1d57a4e7455a"
 
 
 def test_gmac_gives_the_code_of_nists_vector() -> None:

@@ -5,9 +5,7 @@ from pathlib import Path
 
 from smbcore.crypto.preauth import PreauthHash
 
-CHAIN = json.loads(
-    (Path(__file__).parents[3] / "data" / "crypto" / "preauth_311.json").read_text()
-)["chain"]
+CHAIN = json.loads((Path(__file__).parents[3] / "data" / "crypto" / "preauth_311.json").read_text())["chain"]
 
 
 def test_follows_the_published_chain() -> None:
