@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections import ChainMap
 from collections.abc import Sequence
 
 from smbcore.fsa.backend import Backend, Node, VolumeInfo
@@ -100,7 +101,7 @@ class MemoryBackend(Backend):
         self._drop_link(link)
         self._add_link(into, name, link.file)
         link.file.change_time = self.now()
-        node.path = (*new_parent.path, name)
+        self._own(node).path = (*new_parent.path, name)
 
     async def rename_stream(self, node: Node, name: str, *, replace: bool) -> None:
         self.check_writable()
@@ -121,7 +122,7 @@ class MemoryBackend(Backend):
             return
         if taken is not None and taken is not stream:
             self._give_clusters(taken)
-        stream.name = node.stream = name
+        stream.name = own.stream = name
         file.streams[self.fold(name)] = stream
 
     async def link(self, node: Node, new_parent: Node, name: str, *, replace: bool) -> None:
@@ -220,7 +221,8 @@ class MemoryBackend(Backend):
     # -- helpers --
     def _walk(self, path: tuple[str, ...]) -> tuple[tuple[str, ...], File]:
         """Return the real names and the file at `path`."""
-        at, real = self._root, []
+        at = self._root
+        real: list[str] = []
         for depth, name in enumerate(path):
             missing = Status.OBJECT_NAME_NOT_FOUND if depth == len(path) - 1 else Status.OBJECT_PATH_NOT_FOUND
             if at.target is not None:
@@ -281,18 +283,20 @@ class MemoryBackend(Backend):
         self._drop_link(target)
 
     def _add_link(self, parent: File, name: str, file: File) -> None:
-        if not name or name in (".", "..") or not _FORBIDDEN.isdisjoint(name) or len(name.encode("utf-8", "replace")) > 255:
+        if (
+            not name
+            or name in (".", "..")
+            or not _FORBIDDEN.isdisjoint(name)
+            or len(name.encode("utf-8", "replace")) > 255
+        ):
             raise NtError(Status.OBJECT_NAME_INVALID, f"{name!r}")
-        short = "" if is_8dot3(name) else short_name(name, self._taken(parent))
+        short = "" if is_8dot3(name) else short_name(name, ChainMap(parent.children, parent.shorts))
         link = Link(parent, name, short, file)
         parent.children[self.fold(name)] = link
         if short:
             parent.shorts[self.fold(short)] = link
         file.links.append(link)
         parent.last_write_time = parent.change_time = self.now()
-
-    def _taken(self, parent: File) -> set[str]:
-        return {link.short for link in parent.shorts.values()} | set(parent.children)
 
     def _drop_link(self, link: Link) -> None:
         parent, file = link.parent, link.file

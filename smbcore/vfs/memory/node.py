@@ -6,8 +6,12 @@ from collections.abc import Hashable, Sequence
 from typing import TYPE_CHECKING
 
 from smbcore.fsa.backend import Node, NodeInfo, StreamInfo
-from smbcore.nt.attributes import FILE_ATTRIBUTE_DIRECTORY, FILE_ATTRIBUTE_NORMAL, FILE_ATTRIBUTE_REPARSE_POINT
-from smbcore.nt.attributes import IO_REPARSE_TAG_SYMLINK
+from smbcore.nt.attributes import (
+    FILE_ATTRIBUTE_DIRECTORY,
+    FILE_ATTRIBUTE_NORMAL,
+    FILE_ATTRIBUTE_REPARSE_POINT,
+    IO_REPARSE_TAG_SYMLINK,
+)
 from smbcore.nt.status import NtError, Status
 from smbcore.vfs.common import (
     MAX_EXTENDED_ATTRIBUTES,
@@ -192,7 +196,9 @@ class MemoryNode(Node):
         self._check_data()
         return self._stream.data.ranges(offset, length)
 
-    async def copy_range(self, source: Node, source_offset: int, offset: int, length: int, *, clone: bool = False) -> int:
+    async def copy_range(
+        self, source: Node, source_offset: int, offset: int, length: int, *, clone: bool = False
+    ) -> int:
         if clone:
             raise NtError(Status.NOT_SUPPORTED, "a memory volume shares no blocks")
         if not isinstance(source, MemoryNode):

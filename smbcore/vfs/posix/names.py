@@ -1,0 +1,117 @@
+"""Names between the client (UTF-16, what NT allows) and the store (bytes, what POSIX allows), both ways without loss.
+
+    store                                   client
+    valid UTF-8, allowed by NT              the same
+    `: * ? < > | "` backslash, 0x01-0x1F    U+F000 + the byte, as other servers do
+    `.` or space at the end                 U+F02E, U+F020
+    bytes that are not UTF-8                U+DC80-U+DCFF, one per byte
+    UTF-8 that would read as one of these   U+DCxx per byte, so that each name has one reading
+    a lone surrogate in WTF-8               that surrogate (not U+DC80-U+DCFF)
+
+`encode` refuses a client's name that would read back differently, so a file never has two names.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+from smbcore.nt.status import NtError, Status
+
+MAX_NAME = 255
+"""Bytes of one name in every usual file system."""
+
+STREAM_STORE = ".holdfast-streams"
+"""The directory that keeps large named streams; no client sees it."""
+
+_PRIVATE = 0xF000
+_MAPPED = frozenset([*range(1, 32), *b':*?<>|"\\'])
+_SPECIAL = re.compile(r'[\x00-\x1f"*/:<>?\\|\ud800-\udfff\uf001-\uf0ff]|[. ]\Z')
+_BYTE_ESCAPES = range(0xDC80, 0xDD00)
+
+
+def encode(name: str) -> bytes:
+    """Return the store's name for a client's component.
+
+    Errors: OBJECT_NAME_INVALID for `.`, `..`, "", NUL, a separator, more than 255 bytes, or a second spelling of a name.
+    """
+    if _SPECIAL.search(name) is None:
+        raw = name.encode()
+    else:
+        raw = _encode_special(name)
+        if raw in (b"", b".", b"..") or b"/" in raw or b"\0" in raw or decode(raw) != name:
+            raise NtError(Status.OBJECT_NAME_INVALID, f"{name!r}")
+    if not 0 < len(raw) <= MAX_NAME:
+        raise NtError(Status.OBJECT_NAME_INVALID, f"{len(raw)} bytes: {name!r}")
+    return raw
+
+
+def decode(raw: bytes) -> str:
+    """Return the client's name for the store's name; never fails."""
+    try:
+        text = raw.decode()
+    except UnicodeDecodeError:
+        text = raw.decode("utf-8", "surrogateescape")
+        text = _join_surrogates(text)
+    return text if _SPECIAL.search(text) is None else _decode_special(text)
+
+
+def is_reserved(name: str) -> bool:
+    """Tell whether a client's component names the stream store in any spelling a file system might match."""
+    if not name.startswith(".") and name.isascii():
+        return False
+    return unicodedata.normalize("NFKC", name).casefold() == STREAM_STORE
+
+
+def _encode_special(name: str) -> bytes:
+    parts = []
+    last = len(name) - 1
+    for at, character in enumerate(name):
+        code = ord(character)
+        if code in _BYTE_ESCAPES:
+            parts.append(bytes((code - 0xDC00,)))
+        elif _is_mapped(code - _PRIVATE, at_end=at == last):
+            parts.append(bytes((code - _PRIVATE,)))
+        else:
+            parts.append(character.encode("utf-8", "surrogatepass"))
+    return b"".join(parts)
+
+
+def _decode_special(text: str) -> str:
+    parts = []
+    last = len(text) - 1
+    for at, character in enumerate(text):
+        code = ord(character)
+        if _is_mapped(code, at_end=at == last):
+            parts.append(chr(_PRIVATE + code))
+        elif _is_mapped(code - _PRIVATE, at_end=at == last):
+            parts.extend(chr(0xDC00 + byte) for byte in character.encode())
+        else:
+            parts.append(character)
+    return "".join(parts)
+
+
+def _is_mapped(code: int, *, at_end: bool) -> bool:
+    """Tell whether the store's character `code` is one that NT forbids at this place."""
+    return code in _MAPPED or (at_end and code in (0x20, 0x2E))
+
+
+def _join_surrogates(text: str) -> str:
+    """Turn three escaped bytes that are a surrogate in WTF-8 into it, unless it would look like an escaped byte."""
+    parts = []
+    at = 0
+    while at < len(text):
+        code = _wide_surrogate(text[at : at + 3])
+        parts.append(text[at] if code is None else chr(code))
+        at += 1 if code is None else 3
+    return "".join(parts)
+
+
+def _wide_surrogate(escaped: str) -> int | None:
+    if len(escaped) < 3 or escaped[0] != "\udced":
+        return None
+    second, third = ord(escaped[1]) - 0xDC00, ord(escaped[2]) - 0xDC00
+    if not (0xA0 <= second <= 0xBF and 0x80 <= third <= 0xBF):
+        return None
+    code = 0xD000 | (second & 0x3F) << 6 | third & 0x3F
+    return None if code in _BYTE_ESCAPES else code

@@ -1,0 +1,158 @@
+"""The side store: files in a hidden directory of the share for what extended attributes cannot hold.
+
+    .holdfast-streams/<device>-<inode>/<name>
+
+Large named streams and large extended attributes of a file live there. <device> is 0 for the file system of the share's
+root, else its number. An inode number can come back as another file after a removal that went past us, so nothing
+here is believed by its place alone: streams have random names that the file's own index lists, and values begin with
+a random token that the file's own extended attribute repeats.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+
+from smbcore.vfs.posix.names import STREAM_STORE
+
+_log = logging.getLogger(__name__)
+
+_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_FILE = os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC
+_NAME = STREAM_STORE.encode()
+
+
+class SideStore:
+    """The hidden directory of one share; made when it is first needed.
+
+    root  descriptor of the share's root, owned by the caller
+    """
+
+    __slots__ = ("_device", "_directory", "_root")
+
+    def __init__(self, root: int) -> None:
+        self._root = root
+        self._device = os.fstat(root).st_dev
+        self._directory = -1
+        self._open_existing()
+
+    def close(self) -> None:
+        """Release the descriptor."""
+        if self._directory >= 0:
+            os.close(self._directory)
+            self._directory = -1
+
+    def directory(self) -> int:
+        """Return the descriptor of the store itself, made if need be."""
+        if self._directory < 0:
+            try:
+                os.mkdir(_NAME, 0o700, dir_fd=self._root)
+            except FileExistsError:
+                _log.debug("the stream store was made by somebody else")
+            self._open_existing()
+            if self._directory < 0:
+                raise FileNotFoundError(2, "the stream store vanished")
+        return self._directory
+
+    def open(self, descriptor: int, name: str, *, create: bool) -> int:
+        """Open the side file `name` of the file open as `descriptor`, for reading and writing.
+
+        `create` makes it, exclusively.
+        """
+        folder = self._folder(descriptor, create=create)
+        try:
+            return os.open(name, _FILE | (os.O_CREAT | os.O_EXCL if create else 0), 0o600, dir_fd=folder)
+        finally:
+            os.close(folder)
+
+    def load(self, descriptor: int, name: str, token: bytes) -> bytes | None:
+        """Return the value saved with `token` under `name`, None if there is no such."""
+        try:
+            file = self.open(descriptor, _value_name(name), create=False)
+        except FileNotFoundError:
+            _log.warning("side file %s is missing", name)
+            return None
+        with os.fdopen(file, "rb") as stream:
+            content = stream.read()
+        if not content.startswith(token):
+            _log.warning("side file %s belongs to another file", name)
+            return None
+        return content[len(token) :]
+
+    def save(self, descriptor: int, name: str, token: bytes, value: bytes) -> None:
+        """Save `value` with `token` under `name`; an older value is replaced in one step."""
+        folder = self._folder(descriptor, create=True)
+        temporary = f"t{token.hex()}"
+        try:
+            file = os.open(temporary, _FILE | os.O_CREAT | os.O_EXCL, 0o600, dir_fd=folder)
+            try:
+                with os.fdopen(file, "wb") as stream:
+                    stream.write(token + value)
+                os.rename(temporary, _value_name(name), src_dir_fd=folder, dst_dir_fd=folder)
+            except OSError:
+                os.unlink(temporary, dir_fd=folder)
+                raise
+        finally:
+            os.close(folder)
+
+    def discard(self, descriptor: int, name: str) -> None:
+        """Remove the value saved under `name`, if there is one."""
+        self.unlink(descriptor, _value_name(name))
+
+    def unlink(self, descriptor: int, name: str) -> None:
+        """Remove a side file of the open file, if there is one."""
+        try:
+            folder = self._folder(descriptor, create=False)
+        except FileNotFoundError:
+            return
+        try:
+            os.unlink(name, dir_fd=folder)
+        except FileNotFoundError:
+            _log.debug("side file %s was gone already", name)
+        finally:
+            os.close(folder)
+
+    def remove_all(self, device: int, inode: int) -> None:
+        """Remove everything kept for a file that is gone."""
+        if self._directory < 0:
+            return
+        name = self._folder_name(device, inode)
+        try:
+            folder = os.open(name, _DIRECTORY, dir_fd=self._directory)
+        except FileNotFoundError:
+            return
+        try:
+            for child in os.listdir(folder):
+                os.unlink(child, dir_fd=folder)
+        finally:
+            os.close(folder)
+        os.rmdir(name, dir_fd=self._directory)
+
+    def _open_existing(self) -> None:
+        try:
+            self._directory = os.open(_NAME, _DIRECTORY, dir_fd=self._root)
+        except FileNotFoundError:
+            self._directory = -1
+
+    def _folder_name(self, device: int, inode: int) -> str:
+        return f"{0 if device == self._device else device:x}-{inode:x}"
+
+    def _folder(self, descriptor: int, *, create: bool) -> int:
+        """Open the folder of the open file."""
+        status = os.fstat(descriptor)
+        name = self._folder_name(status.st_dev, status.st_ino)
+        if not create:
+            if self._directory < 0:
+                raise FileNotFoundError(2, "no stream store")
+            return os.open(name, _DIRECTORY, dir_fd=self._directory)
+        store = self.directory()
+        try:
+            os.mkdir(name, 0o700, dir_fd=store)
+        except FileExistsError:
+            _log.debug("side folder %s exists", name)
+        return os.open(name, _DIRECTORY, dir_fd=store)
+
+
+def _value_name(name: str) -> str:
+    """Return the file name for a saved value; a slash cannot be part of it."""
+    return "x" + name.encode().hex()
