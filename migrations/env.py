@@ -6,9 +6,7 @@ from alembic import context
 
 from smbcore.state.schema import metadata
 
-context.configure(
-    connection=context.config.attributes["connection"], target_metadata=metadata
-)
+context.configure(connection=context.config.attributes["connection"], target_metadata=metadata)
 
 with context.begin_transaction():
     context.run_migrations()

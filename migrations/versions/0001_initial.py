@@ -118,9 +118,7 @@ def _create_nodes_and_sessions() -> None:
         sa.Column("seq", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("key", name=op.f("pk_tcon")),
     )
-    op.create_index(
-        op.f("ix_tcon_node_id_boot_id"), "tcon", ["node_id", "boot_id"], unique=False
-    )
+    op.create_index(op.f("ix_tcon_node_id_boot_id"), "tcon", ["node_id", "boot_id"], unique=False)
     op.create_index(op.f("ix_tcon_session_key"), "tcon", ["session_key"], unique=False)
 
 
@@ -164,12 +162,8 @@ def _create_opens() -> None:
         sa.PrimaryKeyConstraint("key", name=op.f("pk_open")),
     )
     op.create_index(op.f("ix_open_file_key"), "open", ["file_key"], unique=False)
-    op.create_index(
-        op.f("ix_open_node_id_boot_id"), "open", ["node_id", "boot_id"], unique=False
-    )
-    op.create_index(
-        op.f("ix_open_persistent_id"), "open", ["persistent_id"], unique=False
-    )
+    op.create_index(op.f("ix_open_node_id_boot_id"), "open", ["node_id", "boot_id"], unique=False)
+    op.create_index(op.f("ix_open_persistent_id"), "open", ["persistent_id"], unique=False)
     op.create_index(op.f("ix_open_session_key"), "open", ["session_key"], unique=False)
     op.create_index(op.f("ix_open_tcon_key"), "open", ["tcon_key"], unique=False)
     op.create_table(
@@ -187,9 +181,7 @@ def _create_opens() -> None:
         sa.Column("seq", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("client_guid", "lease_key", name=op.f("pk_lease")),
     )
-    op.create_index(
-        op.f("ix_lease_node_id_boot_id"), "lease", ["node_id", "boot_id"], unique=False
-    )
+    op.create_index(op.f("ix_lease_node_id_boot_id"), "lease", ["node_id", "boot_id"], unique=False)
     op.create_table(
         "byte_range",
         sa.Column("open_key", sa.BigInteger(), autoincrement=False, nullable=False),
@@ -199,9 +191,7 @@ def _create_opens() -> None:
         sa.Column("node_id", sa.Text(), nullable=False),
         sa.Column("boot_id", sa.Text(), nullable=False),
         sa.Column("seq", sa.BigInteger(), nullable=False),
-        sa.PrimaryKeyConstraint(
-            "open_key", "offset", "length", "exclusive", name=op.f("pk_byte_range")
-        ),
+        sa.PrimaryKeyConstraint("open_key", "offset", "length", "exclusive", name=op.f("pk_byte_range")),
     )
     op.create_index(
         op.f("ix_byte_range_node_id_boot_id"),
@@ -311,9 +301,7 @@ def _create_people() -> None:
         ),
         sa.PrimaryKeyConstraint("group_id", "account_id", name=op.f("pk_membership")),
     )
-    op.create_index(
-        op.f("ix_membership_account_id"), "membership", ["account_id"], unique=False
-    )
+    op.create_index(op.f("ix_membership_account_id"), "membership", ["account_id"], unique=False)
 
 
 def _create_credentials() -> None:
@@ -355,9 +343,7 @@ def _create_credentials() -> None:
         ),
         sa.PrimaryKeyConstraint("id_hash", name=op.f("pk_web_session")),
     )
-    op.create_index(
-        op.f("ix_web_session_account_id"), "web_session", ["account_id"], unique=False
-    )
+    op.create_index(op.f("ix_web_session_account_id"), "web_session", ["account_id"], unique=False)
     op.create_table(
         "setup_code",
         sa.Column("hash", sa.Text(), nullable=False),
@@ -399,7 +385,5 @@ def _create_history() -> None:
         sa.Column("value", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("name", name=op.f("pk_counter")),
     )
-    counters = sa.table(
-        "counter", sa.column("name", sa.Text()), sa.column("value", sa.BigInteger())
-    )
+    counters = sa.table("counter", sa.column("name", sa.Text()), sa.column("value", sa.BigInteger()))
     op.bulk_insert(counters, [{"name": "outbox", "value": 0}])

@@ -18,6 +18,7 @@ from smbcore.state.configuration import ROLES
 from smbcore.state.errors import NotFoundError, StateError
 from smbcore.state.keyfile import KeyFile
 from smbcore.state.passwords import Credentials
+from smbcore.state.rows import update_versioned
 from smbcore.state.schema import (
     account,
     group_,
@@ -282,9 +283,7 @@ def _sealed(keyfile: KeyFile, sid: str, credentials: Credentials | None) -> dict
 
 
 def _bump(connection: Connection, current: Account, now: datetime, values: Mapping[str, Any]) -> None:
-    connection.execute(
-        update(account).where(account.c.id == current.id).values(version=current.version + 1, updated_at=now, **values)
-    )
+    update_versioned(connection, account, current.id, current.version, values, now=now)
     outbox.append(connection, [outbox.Change(TOPIC, "changed", str(current.id))], now=now)
 
 

@@ -70,7 +70,7 @@ class BlockingAsyncpgDialect(PGDialect_asyncpg):
         self.loop_thread = LoopThread("asyncpg")
 
     @classmethod
-    def get_pool_class(cls, url: Any) -> type[QueuePool]:
+    def get_pool_class(cls, url: Any) -> type[QueuePool]:  # noqa: ARG003 - part of the interface
         """Pool connections for threads."""
         return QueuePool
 
@@ -89,16 +89,15 @@ class BlockingAsyncpgDialect(PGDialect_asyncpg):
 
     def do_execute(self, cursor: Any, *args: Any, **options: Any) -> None:
         """Run one statement."""
-        self.loop_thread.call(lambda: super(BlockingAsyncpgDialect, self).do_execute(cursor, *args, **options))
+        self.loop_thread.call(super().do_execute, cursor, *args, **options)
 
     def do_execute_no_params(self, cursor: Any, *args: Any, **options: Any) -> None:
         """Run one statement that has no parameters."""
-        inner = super().do_execute_no_params
-        self.loop_thread.call(inner, cursor, *args, **options)
+        self.loop_thread.call(super().do_execute_no_params, cursor, *args, **options)
 
     def do_executemany(self, cursor: Any, *args: Any, **options: Any) -> None:
         """Run one statement for many rows of parameters."""
-        self.loop_thread.call(lambda: super(BlockingAsyncpgDialect, self).do_executemany(cursor, *args, **options))
+        self.loop_thread.call(super().do_executemany, cursor, *args, **options)
 
     def do_commit(self, dbapi_connection: Any) -> None:
         """Commit."""
@@ -123,3 +122,7 @@ class BlockingAsyncpgDialect(PGDialect_asyncpg):
     def set_isolation_level(self, dbapi_connection: Any, level: Any) -> None:
         """Change the isolation level, which ends the current transaction."""
         self.loop_thread.call(super().set_isolation_level, dbapi_connection, level)
+
+    def get_isolation_level(self, dbapi_connection: Any) -> Any:
+        """Ask for the isolation level."""
+        return self.loop_thread.call(super().get_isolation_level, dbapi_connection)

@@ -6,12 +6,13 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, delete, insert, select
 
 from smbcore.state import outbox, shares
 from smbcore.state.accounts import check_name_free, next_sid
 from smbcore.state.configuration import GroupConfig, load_groups
 from smbcore.state.errors import NotFoundError, StateError
+from smbcore.state.rows import update_versioned
 from smbcore.state.schema import account, group_, membership
 from smbcore.state.validation import check_comment, check_principal_name, check_version
 
@@ -92,9 +93,7 @@ def change_group(
     members = values.pop("members", None)
     if "name" in values:
         check_name_free(connection, values["name"], group_id=group_id)
-    connection.execute(
-        update(group_).where(group_.c.id == group_id).values(version=current.version + 1, updated_at=now, **values)
-    )
+    update_versioned(connection, group_, group_id, current.version, values, now=now)
     if members is not None:
         _write_members(connection, group_id, members)
     if values.get("name", current.name) != current.name:

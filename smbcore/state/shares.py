@@ -25,6 +25,7 @@ from smbcore.state.configuration import (
 )
 from smbcore.state.errors import NotFoundError, StateError
 from smbcore.state.options import OptionError, dump, parse
+from smbcore.state.rows import update_versioned
 from smbcore.state.schema import account, group_, share, share_access
 from smbcore.state.validation import (
     check_comment,
@@ -127,9 +128,7 @@ def change_share(
     access = values.pop("access", None)
     if "name" in values:
         _check_free(connection, values["name"], share_id)
-    connection.execute(
-        update(share).where(share.c.id == share_id).values(version=current.version + 1, updated_at=now, **values)
-    )
+    update_versioned(connection, share, share_id, current.version, values, now=now)
     if access is not None:
         _write_access(connection, share_id, access)
     outbox.append(connection, [outbox.Change(TOPIC, "changed", str(share_id))], now=now)

@@ -36,7 +36,8 @@ def check_schema_version(engine: Engine) -> None:
         return
     if found > SCHEMA_VERSION:
         raise SchemaError(
-            f"the database has schema version {found}, this program knows up to {SCHEMA_VERSION}: install the newer program"
+            f"the database has schema version {found}, this program knows up to {SCHEMA_VERSION}: "
+            "install the newer program"
         )
     if found == 0:
         raise SchemaError("the database is empty: initialise it first")

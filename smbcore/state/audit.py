@@ -1,0 +1,107 @@
+"""The audit log: who did what to which object, from where, and how it ended."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, delete, insert, select
+
+from smbcore.state.schema import audit
+
+OUTCOMES = ("done", "refused", "failed")
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What is to be remembered.
+
+    actor    account name, "" for nobody known, "system" for the appliance itself
+    action   a word with a dot: "share.create", "session.disconnect", "sign_in"
+    object   what it was done to, in words: "share docs"
+    outcome  one of OUTCOMES
+    """
+
+    actor: str
+    action: str
+    object: str = ""
+    outcome: str = "done"
+    address: str = ""
+    detail: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """An entry as stored."""
+
+    id: int
+    at: datetime
+    actor: str
+    action: str
+    object: str
+    outcome: str
+    address: str
+    detail: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which records are wanted; empty fields do not restrict. `object` matches the beginning."""
+
+    actor: str = ""
+    action: str = ""
+    object: str = ""
+    outcome: str = ""
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+def record(connection: Connection, entry: Entry, *, now: datetime) -> int:
+    """Store an entry, in the same transaction as what it tells of, and return its number."""
+    if entry.outcome not in OUTCOMES:
+        raise ValueError(f"unknown outcome {entry.outcome!r}")
+    number = connection.scalar(
+        insert(audit)
+        .values(
+            at=now,
+            actor=entry.actor,
+            action=entry.action,
+            object=entry.object,
+            outcome=entry.outcome,
+            address=entry.address,
+            detail=dict(entry.detail),
+        )
+        .returning(audit.c.id)
+    )
+    return number or 0
+
+
+def search(
+    connection: Connection, wanted: Filter | None = None, *, before: int | None = None, limit: int = 100
+) -> tuple[Record, ...]:
+    """Return up to `limit` records, newest first, older than number `before` (for the next page)."""
+    query = select(audit).order_by(audit.c.id.desc()).limit(limit)
+    if before is not None:
+        query = query.where(audit.c.id < before)
+    chosen = wanted or Filter()
+    for column, value in (
+        (audit.c.actor, chosen.actor),
+        (audit.c.action, chosen.action),
+        (audit.c.outcome, chosen.outcome),
+    ):
+        if value:
+            query = query.where(column == value)
+    if chosen.object:
+        query = query.where(audit.c.object.startswith(chosen.object, autoescape=True))
+    if chosen.since is not None:
+        query = query.where(audit.c.at >= chosen.since)
+    if chosen.until is not None:
+        query = query.where(audit.c.at < chosen.until)
+    return tuple(Record(*row) for row in connection.execute(query))
+
+
+def prune(connection: Connection, *, before: datetime) -> int:
+    """Remove records older than a time; return how many."""
+    return connection.execute(delete(audit).where(audit.c.at < before)).rowcount
