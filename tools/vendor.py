@@ -60,9 +60,10 @@ def update(wanted: str) -> None:
     name, _, version = wanted.rpartition("@")
     packages = load_lock()
     entry = next(package for package in packages if package["name"] == name)
+    archive_name = f"{entry.get('npm', name)}@{version}"
     with tempfile.TemporaryDirectory() as scratch:
-        subprocess.run(  # noqa: S603
-            ["npm", "pack", "--silent", wanted],  # noqa: S607
+        subprocess.run(
+            ["npm", "pack", "--silent", archive_name],
             cwd=scratch,
             check=True,
             stdout=subprocess.DEVNULL,

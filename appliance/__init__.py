@@ -1,0 +1,1 @@
+"""The management service: REST API, web pages, and the `holdfast` command."""

@@ -1,0 +1,1 @@
+"""What keeps strangers out of the management service: secrets, throttling, headers, limits."""
