@@ -51,18 +51,10 @@ from smbcore.nt.token import (
 
 _OWNER_IMPLIED: Final = READ_CONTROL | WRITE_DAC
 
-BACKUP_RIGHTS: Final = (
-    access.FILE_GENERIC_READ | access.FILE_TRAVERSE | ACCESS_SYSTEM_SECURITY
-)
+BACKUP_RIGHTS: Final = access.FILE_GENERIC_READ | access.FILE_TRAVERSE | ACCESS_SYSTEM_SECURITY
 """What SeBackupPrivilege grants to an open with backup intent  [MS-FSA 2.1.5.1]."""
 
-RESTORE_RIGHTS: Final = (
-    access.FILE_GENERIC_WRITE
-    | access.DELETE
-    | WRITE_DAC
-    | WRITE_OWNER
-    | ACCESS_SYSTEM_SECURITY
-)
+RESTORE_RIGHTS: Final = access.FILE_GENERIC_WRITE | access.DELETE | WRITE_DAC | WRITE_OWNER | ACCESS_SYSTEM_SECURITY
 """What SeRestorePrivilege grants to an open with backup intent  [MS-FSA 2.1.5.1]."""
 
 _DENYING: Final = frozenset(
@@ -129,9 +121,7 @@ class AccessDecision:
         return Status.ACCESS_DENIED
 
 
-def access_check(
-    sd: SecurityDescriptor, token: Token, desired: int, *, backup_intent: bool = False
-) -> AccessDecision:
+def access_check(sd: SecurityDescriptor, token: Token, desired: int, *, backup_intent: bool = False) -> AccessDecision:
     """Decide over `desired` (generic bits and MAXIMUM_ALLOWED allowed).
 
     backup_intent  the open carries FILE_OPEN_FOR_BACKUP_INTENT, so that the backup and
@@ -156,9 +146,7 @@ def access_check(
         if refused:
             reasons.append(Reason(refused, False, Source.NOTHING))
     if maximum:
-        return AccessDecision(
-            granted, missing or (0 if granted else MAXIMUM_ALLOWED), reasons
-        )
+        return AccessDecision(granted, missing or (0 if granted else MAXIMUM_ALLOWED), reasons)
     return AccessDecision(desired & ~missing, missing, reasons)
 
 
@@ -167,9 +155,7 @@ def maximal_access(sd: SecurityDescriptor, token: Token) -> int:
     return _from_descriptor(sd, token, FILE_ALL_ACCESS, [])
 
 
-def _privileged(
-    token: Token, desired: int, backup_intent: bool, reasons: list[Reason]
-) -> int:
+def _privileged(token: Token, desired: int, backup_intent: bool, reasons: list[Reason]) -> int:
     """Return the rights that the token's privileges grant."""
     held = token.privileges
     candidates = [
@@ -187,9 +173,7 @@ def _privileged(
     return granted
 
 
-def _from_descriptor(
-    sd: SecurityDescriptor, token: Token, wanted: int, reasons: list[Reason]
-) -> int:
+def _from_descriptor(sd: SecurityDescriptor, token: Token, wanted: int, reasons: list[Reason]) -> int:
     """Walk the DACL for the rights `wanted`; return those granted."""
     wanted &= ~ACCESS_SYSTEM_SECURITY
     if sd.dacl is None:
@@ -234,16 +218,11 @@ def _verdict(ace: Ace) -> bool | None:
         return True
     if kind == ACCESS_DENIED_ACE_TYPE or kind in _DENYING:
         return False
-    if (
-        kind == ACCESS_ALLOWED_OBJECT_ACE_TYPE
-        and not ace.object[0] & ACE_OBJECT_TYPE_PRESENT
-    ):
+    if kind == ACCESS_ALLOWED_OBJECT_ACE_TYPE and not ace.object[0] & ACE_OBJECT_TYPE_PRESENT:
         return True
     return None
 
 
 def _has_owner_rights(aces: tuple[Ace, ...]) -> bool:
     """Say whether an effective entry for OWNER_RIGHTS exists."""
-    return any(
-        ace.sid == OWNER_RIGHTS and not ace.flags & INHERIT_ONLY_ACE for ace in aces
-    )
+    return any(ace.sid == OWNER_RIGHTS and not ace.flags & INHERIT_ONLY_ACE for ace in aces)

@@ -32,9 +32,7 @@ class Clock(Protocol):
     def monotonic(self) -> float:
         """Return seconds on a clock that never goes back."""
 
-    def call_later(
-        self, delay: float, callback: Callable[..., object], *args: object
-    ) -> TimerHandle:
+    def call_later(self, delay: float, callback: Callable[..., object], *args: object) -> TimerHandle:
         """Call `callback(*args)` on the event loop after `delay` seconds."""
 
     async def sleep(self, delay: float) -> None:
@@ -54,9 +52,7 @@ class SystemClock:
         """Return seconds on a clock that never goes back."""
         return time.monotonic()
 
-    def call_later(
-        self, delay: float, callback: Callable[..., object], *args: object
-    ) -> TimerHandle:
+    def call_later(self, delay: float, callback: Callable[..., object], *args: object) -> TimerHandle:
         """Call `callback(*args)` on the running loop after `delay` seconds."""
         return asyncio.get_running_loop().call_later(delay, callback, *args)
 
@@ -111,14 +107,10 @@ class ManualClock:
         """Return the seconds advanced so far."""
         return self._seconds
 
-    def call_later(
-        self, delay: float, callback: Callable[..., object], *args: object
-    ) -> TimerHandle:
+    def call_later(self, delay: float, callback: Callable[..., object], *args: object) -> TimerHandle:
         """Call `callback(*args)` once the clock was advanced by `delay` seconds."""
         self._count += 1
-        timer = _ManualTimer(
-            self._seconds + max(delay, 0.0), self._count, callback, args
-        )
+        timer = _ManualTimer(self._seconds + max(delay, 0.0), self._count, callback, args)
         heapq.heappush(self._timers, timer)
         return timer
 

@@ -38,9 +38,7 @@ def from_datetime(moment: datetime) -> int:
         msg = "a FILETIME needs an aware datetime"
         raise ValueError(msg)
     delta = moment - _EPOCH
-    return (
-        delta.days * 86_400 + delta.seconds
-    ) * TICKS_PER_SECOND + delta.microseconds * 10
+    return (delta.days * 86_400 + delta.seconds) * TICKS_PER_SECOND + delta.microseconds * 10
 
 
 def to_datetime(ft: int) -> datetime:

@@ -35,16 +35,8 @@ def inherit(
     creator       given with the create request, None if there was none
     is_container  True for a directory
     """
-    owner = (
-        creator.owner
-        if creator is not None and creator.owner is not None
-        else token.user
-    )
-    group = (
-        creator.group
-        if creator is not None and creator.group is not None
-        else token.primary_group
-    )
+    owner = creator.owner if creator is not None and creator.owner is not None else token.user
+    group = creator.group if creator is not None and creator.group is not None else token.primary_group
     result = SecurityDescriptor(owner, group)
     inherited = _Inherited(parent, owner, group, is_container)
     result.dacl = _compute_dacl(result, creator, inherited)
@@ -95,9 +87,7 @@ class _Inherited:
             if ace.flags & s.OBJECT_INHERIT_ACE:
                 yield self._effective(ace, audit | mark)
             return
-        passed_on = (
-            0 if ace.flags & s.NO_PROPAGATE_INHERIT_ACE else ace.flags & _INHERITABLE
-        )
+        passed_on = 0 if ace.flags & s.NO_PROPAGATE_INHERIT_ACE else ace.flags & _INHERITABLE
         if not ace.flags & s.CONTAINER_INHERIT_ACE:
             # For files only: a directory hands it down without being touched itself.
             if passed_on:

@@ -33,9 +33,7 @@ STREAM_TYPES = frozenset({"$DATA", "$INDEX_ALLOCATION"})
 _ILLEGAL = re.compile(r'[\x00-\x1f"*/:<>?\\|]')
 _ILLEGAL_IN_STREAM = re.compile(r"[\x00/:\\]")
 _WILD = re.compile(r'[*?<>"]')
-_SHORT = re.compile(
-    r"[A-Z0-9!#$%&'()\-@^_`{}~]{1,8}(?:\.[A-Z0-9!#$%&'()\-@^_`{}~]{1,3})?"
-)
+_SHORT = re.compile(r"[A-Z0-9!#$%&'()\-@^_`{}~]{1,8}(?:\.[A-Z0-9!#$%&'()\-@^_`{}~]{1,3})?")
 _NOT_SHORT = re.compile(r"[^A-Z0-9!#$%&'()\-@^_`{}~]")
 _NUMBERED_BY_NAME = 4
 _LAST_NUMBER = 999_999
@@ -60,12 +58,7 @@ def _build_upcase() -> dict[int, int]:
         upper = char.upper()
         if len(upper) != 1:
             upper = char.title()
-        if (
-            len(upper) == 1
-            and upper != char
-            and upper.lower() == char
-            and ord(upper) <= 0xFFFF
-        ):
+        if len(upper) == 1 and upper != char and upper.lower() == char and ord(upper) <= 0xFFFF:
             table[code] = ord(upper)
     for code in frozen_out:
         table.pop(code, None)
@@ -139,12 +132,7 @@ def _compile(expression: str) -> Callable[[str], bool]:
     if not has_wildcards(expression):
         return expression.__eq__
     head, tail = expression[0], expression[1:]
-    if (
-        head in "*<"
-        and tail
-        and not has_wildcards(tail)
-        and (head == "*" or tail.find(".") == 0)
-    ):
+    if head in "*<" and tail and not has_wildcards(tail) and (head == "*" or tail.find(".") == 0):
         return _suffix_test(tail, head == "<")
     if "<" in expression:
         return _Automaton(expression).matches
@@ -162,8 +150,7 @@ def _suffix_test(tail: str, dos_star: bool) -> Callable[[str], bool]:
 def _regex(expression: str) -> str:
     """Translate an expression without `<`; each `*` plus what follows is one atomic group."""
     segments = [
-        "".join(_TRANSLATED.get(char) or re.escape(char) for char in segment)
-        for segment in expression.split("*")
+        "".join(_TRANSLATED.get(char) or re.escape(char) for char in segment) for segment in expression.split("*")
     ]
     first, *middle = segments
     last = middle.pop() if middle else None
@@ -217,12 +204,12 @@ class _Automaton:
 
 
 def _closure(state: int, optional: int) -> int:
-    """Add every state that can be reached by passing `optional` tokens without a character."""
-    while True:
-        grown = state | (state & optional) << 1
-        if grown == state:
-            return state
-        state = grown
+    """Add every state that can be reached by passing `optional` tokens without a character.
+
+    The carry of the addition runs from the lowest set state of each run of optional
+    tokens to just behind the run, so one addition serves runs of any length.
+    """
+    return state | ((state & optional) + optional) ^ optional
 
 
 def check_component(name: str) -> None:
@@ -234,9 +221,7 @@ def check_component(name: str) -> None:
     if not name or _ILLEGAL.search(name) is not None or name in {".", ".."}:
         raise NtError(Status.OBJECT_NAME_INVALID, f"component {name!r}")
     if len(name) > MAX_COMPONENT or utf16_length(name) > MAX_COMPONENT:
-        raise NtError(
-            Status.OBJECT_NAME_INVALID, f"component of {len(name)} characters"
-        )
+        raise NtError(Status.OBJECT_NAME_INVALID, f"component of {len(name)} characters")
 
 
 def split_stream(last: str) -> tuple[str, str, str]:

@@ -54,11 +54,7 @@ _DACL_CONTROL: Final = (
     | SE_DACL_PROTECTED
 )
 _SACL_CONTROL: Final = (
-    SE_SACL_PRESENT
-    | SE_SACL_DEFAULTED
-    | SE_SACL_AUTO_INHERIT_REQ
-    | SE_SACL_AUTO_INHERITED
-    | SE_SACL_PROTECTED
+    SE_SACL_PRESENT | SE_SACL_DEFAULTED | SE_SACL_AUTO_INHERIT_REQ | SE_SACL_AUTO_INHERITED | SE_SACL_PROTECTED
 )
 
 # ACE types.
@@ -84,9 +80,7 @@ SYSTEM_RESOURCE_ATTRIBUTE_ACE_TYPE = 0x12
 SYSTEM_SCOPED_POLICY_ID_ACE_TYPE = 0x13
 
 OBJECT_ACE_TYPES: Final = frozenset({0x05, 0x06, 0x07, 0x08, 0x0B, 0x0C, 0x0F, 0x10})
-_SID_ACE_TYPES: Final = frozenset(
-    {0x00, 0x01, 0x02, 0x03, 0x09, 0x0A, 0x0D, 0x0E, 0x11, 0x12, 0x13}
-)
+_SID_ACE_TYPES: Final = frozenset({0x00, 0x01, 0x02, 0x03, 0x09, 0x0A, 0x0D, 0x0E, 0x11, 0x12, 0x13})
 
 ACE_OBJECT_TYPE_PRESENT = 0x1
 ACE_INHERITED_OBJECT_TYPE_PRESENT = 0x2
@@ -103,9 +97,7 @@ FAILED_ACCESS_ACE_FLAG = 0x80
 ACL_REVISION = 2
 ACL_REVISION_DS = 4
 
-_SD = Struct(
-    "<BBHIIII"
-)  # Revision, Sbz1, Control, OffsetOwner, OffsetGroup, OffsetSacl, OffsetDacl
+_SD = Struct("<BBHIIII")  # Revision, Sbz1, Control, OffsetOwner, OffsetGroup, OffsetSacl, OffsetDacl
 _ACL = Struct("<BBHHH")  # AclRevision, Sbz1, AclSize, AceCount, Sbz2
 _ACE = Struct("<BBH")  # AceType, AceFlags, AceSize
 _ACE_MASK = Struct("<BBHI")  # the same with Mask
@@ -149,10 +141,7 @@ class Ace:
             prefix = _NO_OBJECT_TYPES
         body = prefix + self.sid.encode() + self.extra
         body += bytes(-len(body) % 4)
-        return (
-            _ACE_MASK.pack(self.type, self.flags, _ACE_MASK.size + len(body), self.mask)
-            + body
-        )
+        return _ACE_MASK.pack(self.type, self.flags, _ACE_MASK.size + len(body), self.mask) + body
 
     @classmethod
     def decode(cls, data: bytes, offset: int, end: int) -> tuple[Self, int]:
@@ -169,9 +158,7 @@ class Ace:
             msg = f"ACE of {size} bytes in {end - offset}"
             raise WireError(msg)
         if kind not in _SID_ACE_TYPES and kind not in OBJECT_ACE_TYPES:
-            return cls(
-                kind, flags, 0, well_known.NULL, data[offset + _ACE.size : stop]
-            ), stop
+            return cls(kind, flags, 0, well_known.NULL, data[offset + _ACE.size : stop]), stop
         start = offset + _ACE_MASK.size
         if stop < start:
             msg = "ACE mask cut off"
@@ -335,9 +322,7 @@ def _select_sacl(sacl: Acl | None, security_information: int) -> Acl | None:
     return Acl(aces, sacl.revision) if aces else None
 
 
-def merge(
-    current: SecurityDescriptor, new: SecurityDescriptor, security_information: int
-) -> SecurityDescriptor:
+def merge(current: SecurityDescriptor, new: SecurityDescriptor, security_information: int) -> SecurityDescriptor:
     """Return `current` with the parts of `new` that a set names  [MS-FSA 2.1.5.17].
 
     Generic rights of effective entries become file rights. A list counts as auto-inherited
@@ -355,14 +340,10 @@ def merge(
         result.group = new.group
     if security_information & DACL_SECURITY_INFORMATION:
         result.dacl = map_acl(new.dacl)
-        result.control = _list_control(
-            result.control, new.control, _DACL_CONTROL, SE_DACL_PRESENT
-        )
+        result.control = _list_control(result.control, new.control, _DACL_CONTROL, SE_DACL_PRESENT)
     if security_information & SACL_SECURITY_INFORMATION:
         result.sacl = map_acl(new.sacl)
-        result.control = _list_control(
-            result.control, new.control, _SACL_CONTROL, SE_SACL_PRESENT
-        )
+        result.control = _list_control(result.control, new.control, _SACL_CONTROL, SE_SACL_PRESENT)
     else:
         result.sacl = _merge_sacl_parts(result.sacl, new.sacl, security_information)
     result.control = _protection(result.control, security_information)
@@ -394,16 +375,12 @@ def _protection(control: int, security_information: int) -> int:
     return control
 
 
-def _merge_sacl_parts(
-    current: Acl | None, new: Acl | None, security_information: int
-) -> Acl | None:
+def _merge_sacl_parts(current: Acl | None, new: Acl | None, security_information: int) -> Acl | None:
     """Replace label, attribute or scope entries alone, as far as they are named."""
     types = {kind for flag, kind in _SACL_PARTS if security_information & flag}
     if not types:
         return current
-    kept = tuple(
-        ace for ace in (current.aces if current else ()) if ace.type not in types
-    )
+    kept = tuple(ace for ace in (current.aces if current else ()) if ace.type not in types)
     added = tuple(ace for ace in (new.aces if new else ()) if ace.type in types)
     return Acl(kept + added) if kept or added else None
 
@@ -423,12 +400,7 @@ def map_acl(acl: Acl | None) -> Acl | None:
 
 def default_dacl(owner: Sid) -> Acl:
     """Return the list for an object that inherits none: full access for owner and system."""
-    return Acl(
-        tuple(
-            Ace(ACCESS_ALLOWED_ACE_TYPE, 0, FILE_ALL_ACCESS, sid)
-            for sid in (owner, well_known.SYSTEM)
-        )
-    )
+    return Acl(tuple(Ace(ACCESS_ALLOWED_ACE_TYPE, 0, FILE_ALL_ACCESS, sid) for sid in (owner, well_known.SYSTEM)))
 
 
 def default_for(token: Token) -> SecurityDescriptor:

@@ -75,19 +75,12 @@ class Sid:
         Raises ValueError if `text` is not a SID.
         """
         parts = text.strip().split("-")
-        if (
-            len(parts) < _MIN_TEXT_PARTS
-            or parts[0] not in ("S", "s")
-            or parts[1] != "1"
-        ):
+        if len(parts) < _MIN_TEXT_PARTS or parts[0] not in ("S", "s") or parts[1] != "1":
             msg = f"not a SID: {text!r}"
             raise ValueError(msg)
         try:
             hexadecimal = parts[2][:2] in ("0x", "0X")
-            if not (
-                parts[2].isalnum()
-                and all(p.isdecimal() and p.isascii() for p in parts[3:])
-            ):
+            if not (parts[2].isalnum() and all(p.isdecimal() and p.isascii() for p in parts[3:])):
                 raise ValueError
             authority = int(parts[2], 16 if hexadecimal else 10)
             return cls(authority, *map(int, parts[3:]))

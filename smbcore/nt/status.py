@@ -481,11 +481,7 @@ class NtError(Exception):
         self.data = data
 
     def __str__(self) -> str:
-        return (
-            f"{describe(self.status)}: {self.why}"
-            if self.why
-            else describe(self.status)
-        )
+        return f"{describe(self.status)}: {self.why}" if self.why else describe(self.status)
 
 
 def from_code(code: int) -> Status | int:
