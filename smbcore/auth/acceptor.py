@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from spnego._context import GSSMech
-from spnego.exceptions import SpnegoError
+from spnego.exceptions import BadMechanismError, BadMICError
 
 from smbcore.auth.accounts import Accounts, Identity
+from smbcore.auth.der import check_token
 from smbcore.auth.mechanism import Environment, MechanismFactory, Outcome, ServerNames
 from smbcore.auth.negotiation import SpnegoAcceptor, hint
 from smbcore.auth.ntlm import NtlmMechanism
@@ -80,10 +81,11 @@ class Exchange:
 
     def _advance(self, token: bytes) -> bytes:
         try:
+            check_token(token)
             return self._acceptor.step(token) or b""
         except NtError:
             raise
-        except SpnegoError as error:
+        except (BadMechanismError, BadMICError) as error:
             raise NtError(Status.LOGON_FAILURE, str(error)) from error
         except Exception as error:
             # The library answers malformed tokens with whatever its parsers run into: KeyError, struct.error,

@@ -23,9 +23,11 @@ from spnego._ntlm_raw.messages import (
     TargetInfo,
     Version,
 )
+from spnego._spnego import NegState, NegTokenResp, unpack_token
 from spnego.channel_bindings import GssChannelBindings
 from spnego.exceptions import SpnegoError
 
+from smbcore.auth.der import check_token
 from smbcore.auth.ntlm_crypto import KEY_SIZE, md5_mac, ntowfv2, uses_key_exchange
 from smbcore.crypto.md4 import nt_hash as hash_password
 from smbcore.nt.clock import Clock, SystemClock
@@ -45,7 +47,7 @@ class Initiator:
     workstation     name of this computer for the server's log
     """
 
-    __slots__ = ("_context", "_failed", "_ntlm", "_spnego")
+    __slots__ = ("_context", "_ntlm", "_over", "_spnego")
 
     def __init__(
         self,
@@ -75,24 +77,26 @@ class Initiator:
         self._context: ContextProxy = self._ntlm
         if spnego:
             self._context = NegotiateProxy(usage="initiate", _negotiate_contexts={GSSMech.ntlm: self._ntlm})
-        self._failed = False
+        self._over = False
 
     def step(self, token: bytes | memoryview | None) -> bytes:
         """Take the server's token and return the next one to send; empty when there is nothing more to say.
 
-        The first call takes the hint of the NEGOTIATE response, or None.
+        The first call takes the hint of the NEGOTIATE response, which it ignores, or None.
 
-        Errors:  LOGON_FAILURE      the server refuses, offers no mechanism of ours, or its signature does not fit
+        Errors:  LOGON_FAILURE      the server rejects, or its signature does not fit
                  INVALID_PARAMETER  its token is malformed, or comes after the end
         """
-        if self._failed or self.complete:
+        if self._over:
             raise NtError(Status.INVALID_PARAMETER, "the exchange is over")
-        self._failed = True
+        self._over = True
         given = bytes(token) if token else None
-        if not self._spnego and not self._ntlm.started:
-            given = None  # a hint is SPNEGO's
+        if not self._ntlm.started:
+            given = None  # the hint is not protected and there is one mechanism to offer, whatever it says
         try:
-            reply = self._context.step(given) or b""
+            if given is not None:
+                check_token(given)
+            reply = self._conclude(given) if self.complete else self._context.step(given) or b""
         except NtError:
             raise
         except SpnegoError as error:
@@ -100,8 +104,16 @@ class Initiator:
         except Exception as error:
             # The parsers of the library raise whatever they run into; see `acceptor`.
             raise NtError(Status.INVALID_PARAMETER, f"malformed token: {error!r}") from error
-        self._failed = False
+        self._over = self.complete and not reply
         return reply
+
+    def _conclude(self, token: bytes | None) -> bytes:
+        """Take what the server says after our last token, when there was nothing to verify: nothing, or accepted."""
+        if token is not None:
+            answer = unpack_token(token)
+            if not isinstance(answer, NegTokenResp) or answer.neg_state not in (None, NegState.accept_complete):
+                raise NtError(Status.LOGON_FAILURE, "the server did not accept")
+        return b""
 
     @property
     def complete(self) -> bool:
