@@ -36,6 +36,9 @@ _SHORTEST_NAME: Final = 4
 _unpack_request = _REQUEST.unpack_from
 _pack_response = _RESPONSE.pack
 _unpack_context = _CONTEXT.unpack_from
+_pack_context = _CONTEXT.pack
+_pack_next = Struct("<I").pack_into
+_PADDING: Final = tuple(bytes(padding(size)) for size in range(8))
 
 
 class OplockLevel(IntEnum):
@@ -99,19 +102,17 @@ def decode_contexts(data: memoryview) -> list[CreateContext]:
 def encode_contexts(contexts: Sequence[CreateContext]) -> bytes:
     """Return the chain: names right behind the fixed part, data and next contexts 8-byte aligned."""
     out = bytearray()
-    last = len(contexts) - 1
-    for index, context in enumerate(contexts):
+    start = 0
+    for context in contexts:
+        if out:
+            out += _PADDING[len(out) & 7]
+            _pack_next(out, start, len(out) - start)
+            start = len(out)
         name, data = context.name, context.data
-        data_at = _CONTEXT_SIZE + len(name) + padding(len(name))
-        size = data_at + len(data) if data else _CONTEXT_SIZE + len(name)
-        gap = padding(size) if index < last else 0
-        following = size + gap if index < last else 0
-        out += _CONTEXT.pack(following, _CONTEXT_SIZE, len(name), data_at if data else 0, len(data))
-        out += name
-        if data:
-            out += bytes(padding(len(name)))
-            out += data
-        out += bytes(gap)
+        gap = _PADDING[len(name) & 7] if data else b""
+        data_at = _CONTEXT_SIZE + len(name) + len(gap) if data else 0
+        out += _pack_context(0, _CONTEXT_SIZE, len(name), data_at, len(data)) + name + gap
+        out += data
     return bytes(out)
 
 

@@ -135,7 +135,7 @@ def pack_into(
     message_id: int,
     credit_charge: int = 0,
     status: int = 0,
-    credits: int = 0,
+    credits: int = 0,  # noqa: A002  (the field's name)
     flags: int = 0,
     next_command: int = 0,
     process_id: int = 0,
@@ -157,7 +157,7 @@ def pack_response_into(
     credit_charge: int,
     status: int,
     command: int,
-    credits: int,
+    credits: int,  # noqa: A002  (the field's name)
     flags: int,
     next_command: int,
     message_id: int,
