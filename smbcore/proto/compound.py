@@ -1,0 +1,45 @@
+"""Compounded messages: several in one frame, each 8-byte aligned  [MS-SMB2 3.3.5.2.7, 3.3.4.1.3]."""
+
+from __future__ import annotations
+
+from struct import Struct
+
+from smbcore.proto.errors import ProtocolViolation
+from smbcore.wire.header import HEADER_SIZE
+
+_NEXT = Struct("<I")
+_NEXT_OFFSET = 20
+MAX_MEMBERS = 256
+
+
+def split(frame: memoryview) -> list[memoryview]:
+    """Return the messages of `frame`, each from its header to the next message (padding included).
+
+    Raises ProtocolViolation for a member that is misaligned, too short or outside of the frame.
+    """
+    if len(frame) < HEADER_SIZE:
+        raise ProtocolViolation(f"message of {len(frame)} bytes is shorter than a header")
+    following = _NEXT.unpack_from(frame, _NEXT_OFFSET)[0]
+    if not following:
+        return [frame]
+    members = []
+    while following:
+        if following % 8 or following < HEADER_SIZE or following + HEADER_SIZE > len(frame):
+            raise ProtocolViolation(f"next command at {following} in {len(frame)} bytes")
+        if len(members) >= MAX_MEMBERS:
+            raise ProtocolViolation("too many compounded commands")
+        members.append(frame[:following])
+        frame = frame[following:]
+        following = _NEXT.unpack_from(frame, _NEXT_OFFSET)[0]
+    members.append(frame)
+    return members
+
+
+def link(messages: list[bytearray]) -> None:
+    """Pad and chain `messages` in place, so that sent one after the other they are one compound.
+
+    Padding belongs to the message before it and is part of what that message's signature covers.
+    """
+    for message in messages[:-1]:
+        message.extend(bytes(-len(message) % 8))
+        _NEXT.pack_into(message, _NEXT_OFFSET, len(message))

@@ -1,0 +1,7 @@
+"""The error that ends a connection."""
+
+from __future__ import annotations
+
+
+class ProtocolViolation(Exception):  # noqa: N818 - named as the design names it
+    """The peer broke a rule for which the specification's answer is to drop the connection without a reply."""

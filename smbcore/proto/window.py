@@ -1,0 +1,61 @@
+"""The message ids a peer may use, and the credits that open them  [MS-SMB2 3.3.1.1, 3.3.1.2, 3.3.5.2.3].
+
+The window is the half-open range [low, high): every id in it may be used once, in any order. Each granted credit moves
+`high` by one; `low` follows the used ids. `_used` holds used ids above `low`, so it is as large as the disorder.
+"""
+
+from __future__ import annotations
+
+MAX_CREDITS = 8192
+
+
+class CommandWindow:
+    """Ids that the client may use, seen from the server."""
+
+    __slots__ = ("_high", "_low", "_used", "maximum")
+
+    def __init__(self, maximum: int = MAX_CREDITS) -> None:
+        self.maximum = maximum
+        self._low = 0
+        self._high = 1
+        self._used: set[int] = set()
+
+    @property
+    def available(self) -> int:
+        """Credits the client holds and has not used."""
+        return self._high - self._low - len(self._used)
+
+    def consume(self, message_id: int, charge: int) -> bool:
+        """Take `charge` consecutive ids from `message_id`; False if one of them is not available."""
+        if message_id == self._low and charge == 1 and message_id < self._high and not self._used:
+            self._low += 1
+            return True
+        last = message_id + max(charge, 1)
+        if message_id < self._low or last > self._high:
+            return False
+        ids = range(message_id, last)
+        if self._used and not self._used.isdisjoint(ids):
+            return False
+        self._used.update(ids)
+        while self._low in self._used:
+            self._used.discard(self._low)
+            self._low += 1
+        return True
+
+    def grant(self, requested: int, charge: int) -> int:
+        """Open the window by what the client gets for this request, and return it.
+
+        At least one credit while the client would otherwise have none; never beyond `maximum` in all.
+        """
+        room = self.maximum - self.available
+        granted = min(max(requested, 1), room)
+        if granted <= 0:
+            granted = 0 if self.available else 1
+        self._high += granted
+        return granted
+
+
+def credit_charge(payload: int, response: int) -> int:
+    """Return the credits that a request with these many payload or response bytes costs  [MS-SMB2 3.1.5.2]."""
+    size = max(payload, response)
+    return (size - 1) // 65536 + 1 if size > 0 else 1

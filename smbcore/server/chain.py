@@ -1,0 +1,67 @@
+"""The requests of one compound frame, worked on one after the other  [MS-SMB2 3.3.5.2.7].
+
+A chain is owned by nobody but the request it is at: a member that waits holds the chain, and its reply moves the chain on.
+Replies are collected and leave as one frame, except that a *last* member that waits long leaves behind an interim response in
+that frame and answers alone later.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from smbcore.nt.status import NtError, Status
+
+if TYPE_CHECKING:
+    from smbcore.proto.signing import Signer
+    from smbcore.server.connection import SmbConnection
+    from smbcore.server.request import SmbRequest
+    from smbcore.server.session import SmbSession
+
+
+class Chain:
+    """State that related requests hand on: the ids of the request before, or why there are none.
+
+    file_id   16 bytes; None if no member has produced or named one yet, or the CREATE that should have failed
+    failure   status of that CREATE
+    busy      the current member waits; its reply continues the chain
+    """
+
+    __slots__ = (
+        "busy", "connection", "failure", "file_id", "index", "members", "replies", "sealed", "session_id", "tree_id",
+    )  # fmt: skip
+
+    def __init__(self, connection: SmbConnection, members: list[memoryview], sealed: SmbSession | None) -> None:
+        self.connection = connection
+        self.members = members
+        self.sealed = sealed
+        self.index = 0
+        self.busy = False
+        self.replies: list[tuple[bytearray, Signer | None]] = []
+        self.session_id: int | None = None
+        self.tree_id = 0
+        self.file_id: bytes | None = None
+        self.failure: Status | None = None
+
+    @property
+    def at_end(self) -> bool:
+        """Whether the current member is the last one."""
+        return self.index >= len(self.members)
+
+    def adopt(self, rq: SmbRequest) -> None:
+        """Give a related request the ids of the one before; remember those of an unrelated one.
+
+        Raises INVALID_PARAMETER where there is nothing before it, or what was before it has no session.
+        """
+        if not rq.related:
+            self.session_id, self.tree_id = rq.session_id, rq.tree_id
+            self.file_id = self.failure = None
+            return
+        if self.index <= 1 or self.session_id is None:
+            raise NtError(Status.INVALID_PARAMETER, "related request without one before it")
+        rq.session_id, rq.tree_id = self.session_id, self.tree_id
+
+    def related_file_id(self) -> bytes:
+        """Return the file id for a related request; raises the failure of the CREATE, or INVALID_HANDLE."""
+        if self.file_id is not None:
+            return self.file_id
+        raise NtError(self.failure or Status.INVALID_HANDLE, "no open from the request before")

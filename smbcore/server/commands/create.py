@@ -1,0 +1,157 @@
+"""Receiving an SMB2 CREATE Request  [MS-SMB2 3.3.5.9].
+
+The phases are those of the specification: parse the contexts, validate the request, open the file (which may wait for the
+breaks of others), acquire an oplock or lease, build the response; whatever fails after the open undoes it.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from smbcore.fsa.api import Caching, OpenParameters, OplockLevel
+from smbcore.nt.attributes import FILE_ATTRIBUTE_NORMAL
+from smbcore.nt.create import FILE_OPENED
+from smbcore.nt.status import NtError, Status
+from smbcore.server.create_contexts.base import ContextHandler, CreatePlan
+from smbcore.server.create_contexts.order import parse_contexts
+from smbcore.server.open import SmbOpen
+from smbcore.server.pipe import PipeFile
+from smbcore.server.request import SmbRequest
+from smbcore.wire.create import (
+    OPLOCK_BATCH,
+    OPLOCK_EXCLUSIVE,
+    OPLOCK_LEASE,
+    OPLOCK_LEVEL_II,
+    OPLOCK_NONE,
+    CreateContext,
+    CreateRequest,
+    CreateResponse,
+)
+
+_RESERVED_ACCESS: Final = 0x0CE0FE00
+_ANY_RIGHT: Final = 0xF31F01FF
+_MAX_DISPOSITION: Final = 5
+_MAX_IMPERSONATION: Final = 3
+_RESERVED_OPTIONS: Final = 0xFF000000
+_LEVELS: Final = {
+    OPLOCK_LEVEL_II: OplockLevel.LEVEL_TWO,
+    OPLOCK_EXCLUSIVE: OplockLevel.LEVEL_ONE,
+    OPLOCK_BATCH: OplockLevel.BATCH,
+}
+_WIRE_LEVELS: Final = {
+    OplockLevel.NONE: OPLOCK_NONE,
+    OplockLevel.LEVEL_TWO: OPLOCK_LEVEL_II,
+    OplockLevel.LEVEL_ONE: OPLOCK_EXCLUSIVE,
+    OplockLevel.BATCH: OPLOCK_BATCH,
+    OplockLevel.GRANULAR: OPLOCK_LEASE,
+}
+
+
+async def create(rq: SmbRequest, msg: CreateRequest) -> CreateResponse:
+    """Open or create a file, directory, stream or pipe; raises every status of the section and of MS-FSA 2.1.5.1."""
+    try:
+        if rq.tree.share.is_pipe:
+            return open_pipe(rq, msg)
+        return await open_file(rq, msg)
+    except NtError as error:
+        if rq.chain is not None:
+            rq.chain.file_id, rq.chain.failure = None, error.status
+        raise
+
+
+async def open_file(rq: SmbRequest, msg: CreateRequest) -> CreateResponse:
+    """Open a file of a disk share."""
+    contexts = parse_contexts(msg.contexts) if msg.contexts else []
+    validate(msg)
+    if len(rq.session.opens) >= rq.server.config.limits.opens_per_session:
+        raise NtError(Status.TOO_MANY_OPENED_FILES, "too many opens in this session")
+    plan = CreatePlan(
+        rq,
+        msg,
+        OpenParameters(
+            msg.name, rq.session.token, msg.desired_access, msg.share_access, msg.create_disposition, msg.create_options,
+            msg.file_attributes, rq.tree.maximal_access,
+        ),
+    )  # fmt: skip
+    for context in contexts:
+        context.before_open(plan)
+    try:
+        plan.file = await rq.suspend(rq.tree.share.volume().open_file(plan.parameters))
+    except BaseException:
+        _release_claim(plan)
+        raise
+    try:
+        return await successful_open(plan, contexts)
+    except BaseException:
+        await failed_open(plan)
+        raise
+
+
+def validate(msg: CreateRequest) -> None:
+    """Check what needs no file  [MS-SMB2 3.3.5.9 "Path Name Validation" and before]."""
+    if msg.impersonation_level > _MAX_IMPERSONATION:
+        raise NtError(Status.BAD_IMPERSONATION_LEVEL, f"impersonation level {msg.impersonation_level}")
+    if msg.create_disposition > _MAX_DISPOSITION or msg.create_options & _RESERVED_OPTIONS or msg.share_access & ~7:
+        raise NtError(Status.INVALID_PARAMETER, "disposition, options or share access")
+    if msg.desired_access & _RESERVED_ACCESS or not msg.desired_access & _ANY_RIGHT:
+        raise NtError(Status.ACCESS_DENIED, f"desired access {msg.desired_access:#x}")
+    if msg.name.startswith("\\"):
+        raise NtError(Status.INVALID_PARAMETER, "the name begins with a backslash")
+
+
+async def successful_open(plan: CreatePlan, contexts: list[ContextHandler]) -> CreateResponse:
+    """Make the SMB open, acquire its oplock or lease, and build the response."""
+    rq, file = plan.rq, plan.file
+    if rq.tree.closed or rq.connection.closed:
+        raise NtError(Status.NETWORK_NAME_DELETED, "the tree connect went away while the open waited")
+    open_ = plan.open = SmbOpen(rq.tree, file, rq.server.next_key(), rq.server.next_volatile_id())
+    if plan.msg.oplock_level in _LEVELS and not file.is_directory:
+        grant = file.request_oplock(_LEVELS[plan.msg.oplock_level], Caching.NONE, open_, None)
+        plan.oplock_level = _WIRE_LEVELS[grant.level]
+    answers = []
+    for context in contexts:
+        context.after_open(plan)
+    for context in contexts:
+        data = context.reply(plan)
+        if data is not None:
+            answers.append(CreateContext(context.name, data))
+    if rq.chain is not None:
+        rq.chain.file_id = open_.file_id
+    info = file.info()
+    return CreateResponse(
+        plan.oplock_level, 0, file.create_action, info.creation_time, info.last_access_time, info.last_write_time,
+        info.change_time, info.allocation_size, info.end_of_file, info.attributes or FILE_ATTRIBUTE_NORMAL, open_.file_id,
+        answers,
+    )  # fmt: skip
+
+
+async def failed_open(plan: CreatePlan) -> None:
+    """Undo: nothing of a failed CREATE stays behind."""
+    if plan.open is not None:
+        await plan.open.close()
+    else:
+        await plan.file.close()
+    _release_claim(plan)
+
+
+def _release_claim(plan: CreatePlan) -> None:
+    lease = plan.lease
+    if lease is not None and not lease.opens:
+        lease.server.leases.remove(lease)
+
+
+def open_pipe(rq: SmbRequest, msg: CreateRequest) -> CreateResponse:
+    """Open a named pipe of IPC$.  Raises OBJECT_NAME_NOT_FOUND for an unknown one."""
+    if msg.impersonation_level > _MAX_IMPERSONATION:
+        raise NtError(Status.BAD_IMPERSONATION_LEVEL, f"impersonation level {msg.impersonation_level}")
+    if len(rq.session.opens) >= rq.server.config.limits.opens_per_session:
+        raise NtError(Status.TOO_MANY_OPENED_FILES, "too many opens in this session")
+    pipe = rq.server.pipes.open(msg.name, rq.server.pipe_context(rq.session))
+    if pipe is None:
+        raise NtError(Status.OBJECT_NAME_NOT_FOUND, f"no pipe {msg.name!r}")
+    open_ = SmbOpen(
+        rq.tree, PipeFile(pipe, msg.name, msg.share_access), rq.server.next_key(), rq.server.next_volatile_id()
+    )
+    if rq.chain is not None:
+        rq.chain.file_id = open_.file_id
+    return CreateResponse(OPLOCK_NONE, 0, FILE_OPENED, 0, 0, 0, 0, 4096, 0, FILE_ATTRIBUTE_NORMAL, open_.file_id)

@@ -1,0 +1,145 @@
+"""Receiving an SMB2 IOCTL Request  [MS-SMB2 3.3.5.15]."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from smbcore.nt.info import fsctl
+from smbcore.nt.status import NtError, Status
+from smbcore.proto.errors import ProtocolViolation
+from smbcore.proto.keys import DIALECT_300, DIALECT_311
+from smbcore.server import interfaces
+from smbcore.server.open import SmbOpen
+from smbcore.server.request import SmbRequest
+from smbcore.wire.ioctl import FLAG_IS_FSCTL, IoctlRequest, IoctlResponse
+
+_NO_FILE: Final = b"\xff" * 16
+MAX_CHUNKS: Final = 256
+MAX_CHUNK_BYTES: Final = 1024 * 1024
+MAX_COPY_BYTES: Final = 16 * 1024 * 1024
+
+
+async def ioctl(rq: SmbRequest, msg: IoctlRequest) -> IoctlResponse:
+    """Carry out a control code; the ones of the protocol itself here, all others by the open's file system.
+
+    Raises NOT_SUPPORTED without the FSCTL flag, INVALID_PARAMETER for oversized buffers, INVALID_DEVICE_REQUEST, FILE_CLOSED.
+    BUFFER_OVERFLOW and the copychunk limits carry a body.
+    """
+    if msg.flags != FLAG_IS_FSCTL:
+        raise NtError(Status.NOT_SUPPORTED, "not a file-system control")
+    limit = rq.server.config.max_transact
+    if len(msg.input) > limit or msg.max_output_response > limit or msg.max_input_response > limit:
+        raise NtError(Status.INVALID_PARAMETER, "buffers are too large")
+    rq.check_charge(len(msg.input), msg.max_input_response + msg.max_output_response)
+    handler = HANDLERS.get(msg.ctl_code, on_open)
+    try:
+        output = await handler(rq, msg)
+    except NtError as error:
+        if error.status not in (Status.BUFFER_OVERFLOW, Status.INVALID_PARAMETER) or not error.data:
+            raise
+        rq.status = error.status
+        output = error.data
+    return IoctlResponse(msg.ctl_code, bytes(msg.file_id), output)
+
+
+def find_open(rq: SmbRequest, file_id: bytes) -> SmbOpen:
+    """Return the open of this request.  Raises FILE_CLOSED."""
+    if rq.chain is not None:
+        if rq.related:
+            file_id = rq.chain.related_file_id()
+        rq.chain.file_id = bytes(file_id)
+    open_ = rq.session.opens.get(bytes(file_id))
+    if open_ is None or open_.tree is not rq.tree:
+        raise NtError(Status.FILE_CLOSED, "no such open")
+    return open_
+
+
+async def on_open(rq: SmbRequest, msg: IoctlRequest) -> bytes:
+    """Hand the code to the open's file."""
+    open_ = find_open(rq, msg.file_id)
+    output: bytes = await rq.suspend(open_.file.fsctl(msg.ctl_code, msg.input, msg.max_output_response))
+    return output
+
+
+async def validate_negotiate(rq: SmbRequest, msg: IoctlRequest) -> bytes:
+    """Confirm what was negotiated; a client that remembers something else was tampered with  [MS-SMB2 3.3.5.15.12].
+
+    Every mismatch drops the connection.
+    """
+    connection = rq.connection
+    if rq.dialect == DIALECT_311:
+        raise ProtocolViolation("VALIDATE_NEGOTIATE_INFO on a 3.1.1 connection")
+    asked = fsctl.ValidateNegotiateRequest.decode(msg.input)
+    if msg.max_output_response < fsctl.VALIDATE_NEGOTIATE_RESPONSE_SIZE:
+        raise NtError(Status.INVALID_PARAMETER, "no room for the answer")
+    mismatch = (
+        asked.capabilities != connection.client_capabilities
+        or bytes(asked.client_guid) != connection.client_guid
+        or asked.security_mode != connection.client_security_mode
+        or tuple(asked.dialects) != connection.negotiated_dialects
+    )
+    if mismatch:
+        raise ProtocolViolation("VALIDATE_NEGOTIATE_INFO does not match what was negotiated")
+    return fsctl.ValidateNegotiateResponse(
+        connection.server_capabilities, rq.server.config.server_guid, connection.server_security_mode, connection.dialect
+    ).encode()
+
+
+async def query_network_interfaces(rq: SmbRequest, msg: IoctlRequest) -> bytes:
+    """Tell the addresses that further channels may use  [MS-SMB2 3.3.5.15.11]."""
+    if rq.dialect < DIALECT_300 or not rq.server.config.multi_channel:
+        raise NtError(Status.NOT_SUPPORTED, "no multi-channel in this dialect")
+    output = fsctl.encode_network_interfaces(interfaces.usable(rq.connection.transport.local_address))
+    if len(output) > msg.max_output_response:
+        raise NtError(Status.BUFFER_TOO_SMALL, "network interfaces")
+    return output
+
+
+async def request_resume_key(rq: SmbRequest, msg: IoctlRequest) -> bytes:
+    """Give the key by which a copy names this open as its source  [MS-SMB2 3.3.5.15.5]."""
+    open_ = find_open(rq, msg.file_id)
+    if msg.max_output_response < fsctl.RESUME_KEY_RESPONSE_SIZE:
+        raise NtError(Status.INVALID_PARAMETER, "no room for the key")
+    return fsctl.ResumeKeyResponse(open_.file_id + bytes(8)).encode()
+
+
+async def copy_chunk(rq: SmbRequest, msg: IoctlRequest) -> bytes:
+    """Copy ranges between two opens on the server  [MS-SMB2 3.3.5.15.6].
+
+    Raises OBJECT_NAME_NOT_FOUND for an unknown source; INVALID_PARAMETER with the limits as its body.
+    """
+    target = find_open(rq, msg.file_id)
+    if msg.max_output_response < fsctl.COPYCHUNK_RESPONSE_SIZE:
+        raise NtError(Status.INVALID_PARAMETER, "no room for the result")
+    request = fsctl.CopyChunkRequest.decode(msg.input)
+    source = rq.session.opens.get(bytes(request.source_key[:16]))
+    if source is None or source.tree.share.is_pipe or rq.tree.share.is_pipe:
+        raise NtError(Status.OBJECT_NAME_NOT_FOUND, "unknown resume key")
+    sizes = [chunk.length for chunk in request.chunks]
+    if len(sizes) > MAX_CHUNKS or sum(sizes) > MAX_COPY_BYTES or any(not 0 < size <= MAX_CHUNK_BYTES for size in sizes):
+        limits = fsctl.CopyChunkResponse(MAX_CHUNKS, MAX_CHUNK_BYTES, MAX_COPY_BYTES).encode()
+        raise NtError(Status.INVALID_PARAMETER, "chunks beyond the limits", limits)
+    chunks = [(chunk.source_offset, chunk.target_offset, chunk.length) for chunk in request.chunks]
+    needs_read = msg.ctl_code == fsctl.FSCTL_SRV_COPYCHUNK
+    count, partial, total = await rq.suspend(
+        target.file.copy_chunks(source.file, chunks, target_readable=needs_read)
+    )
+    target.bytes_written += total
+    return fsctl.CopyChunkResponse(count, partial, total).encode()
+
+
+async def dfs_referrals(_rq: SmbRequest, _msg: IoctlRequest) -> bytes:
+    """Refuse: this server is no part of a DFS name space  [MS-SMB2 3.3.5.15.2]."""
+    raise NtError(Status.FS_DRIVER_REQUIRED, "no DFS here")
+
+
+HANDLERS: Final[dict[int, Callable[[SmbRequest, IoctlRequest], Awaitable[bytes]]]] = {
+    fsctl.FSCTL_VALIDATE_NEGOTIATE_INFO: validate_negotiate,
+    fsctl.FSCTL_QUERY_NETWORK_INTERFACE_INFO: query_network_interfaces,
+    fsctl.FSCTL_SRV_REQUEST_RESUME_KEY: request_resume_key,
+    fsctl.FSCTL_SRV_COPYCHUNK: copy_chunk,
+    fsctl.FSCTL_SRV_COPYCHUNK_WRITE: copy_chunk,
+    fsctl.FSCTL_DFS_GET_REFERRALS: dfs_referrals,
+    fsctl.FSCTL_DFS_GET_REFERRALS_EX: dfs_referrals,
+}

@@ -1,0 +1,56 @@
+"""Receiving an SMB2 LOCK Request  [MS-SMB2 3.3.5.14]."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from smbcore.fsa.api import LockElement
+from smbcore.nt.status import NtError, Status
+from smbcore.server.request import SmbRequest
+from smbcore.wire.lock import (
+    LOCK_EXCLUSIVE,
+    LOCK_FAIL_IMMEDIATELY,
+    LOCK_SHARED,
+    LOCK_UNLOCK,
+    LockRequest,
+    LockResponse,
+)
+
+_TAKE: Final = {
+    LOCK_SHARED,
+    LOCK_EXCLUSIVE,
+    LOCK_SHARED | LOCK_FAIL_IMMEDIATELY,
+    LOCK_EXCLUSIVE | LOCK_FAIL_IMMEDIATELY,
+}
+
+
+async def lock(rq: SmbRequest, msg: LockRequest) -> LockResponse:
+    """Take or release byte ranges; what the first element does, all must do."""
+    if not msg.locks:
+        raise NtError(Status.INVALID_PARAMETER, "no ranges")
+    file = rq.open.file
+    if msg.locks[0].flags & LOCK_UNLOCK:
+        file.unlock(_unlocks(msg))
+    else:
+        elements, fail_immediately = _locks(msg)
+        await rq.suspend(file.lock(elements, fail_immediately=fail_immediately))
+    rq.server.open_changed(rq.open)
+    return LockResponse()
+
+
+def _unlocks(msg: LockRequest) -> list[LockElement]:
+    """Every element must be a plain unlock  [MS-SMB2 3.3.5.14.1]."""
+    for element in msg.locks:
+        if element.flags != LOCK_UNLOCK:
+            raise NtError(Status.INVALID_PARAMETER, f"flags {element.flags:#x} among unlocks")
+    return [LockElement(element.offset, element.length, unlock=True) for element in msg.locks]
+
+
+def _locks(msg: LockRequest) -> tuple[list[LockElement], bool]:
+    """Every element must take a range; several only without waiting  [MS-SMB2 3.3.5.14.2]."""
+    fail_immediately = bool(msg.locks[0].flags & LOCK_FAIL_IMMEDIATELY)
+    for element in msg.locks:
+        if element.flags not in _TAKE or (len(msg.locks) > 1 and not element.flags & LOCK_FAIL_IMMEDIATELY):
+            raise NtError(Status.INVALID_PARAMETER, f"flags {element.flags:#x} among {len(msg.locks)} locks")
+    elements = [LockElement(e.offset, e.length, exclusive=bool(e.flags & LOCK_EXCLUSIVE)) for e in msg.locks]
+    return elements, fail_immediately

@@ -1,0 +1,61 @@
+"""Receiving an SMB2 OPLOCK_BREAK Acknowledgment, of an oplock or a lease  [MS-SMB2 3.3.5.22]."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from smbcore.fsa.api import Caching, OplockLevel
+from smbcore.nt.status import NtError, Status
+from smbcore.server.request import SmbRequest
+from smbcore.wire.create import OPLOCK_LEASE, OPLOCK_LEVEL_II, OPLOCK_NONE
+from smbcore.wire.oplock_break import (
+    LeaseBreakAcknowledgment,
+    LeaseBreakResponse,
+    OplockBreakAcknowledgment,
+    OplockBreakResponse,
+)
+
+_LEVELS: Final = {OPLOCK_NONE: OplockLevel.NONE, OPLOCK_LEVEL_II: OplockLevel.LEVEL_TWO}
+
+
+async def oplock_break(
+    rq: SmbRequest, msg: OplockBreakAcknowledgment | LeaseBreakAcknowledgment
+) -> OplockBreakResponse | LeaseBreakResponse:
+    """Take the acknowledgment of a break and let the opener go on."""
+    if isinstance(msg, LeaseBreakAcknowledgment):
+        return acknowledge_lease(rq, msg)
+    return acknowledge_oplock(rq, msg)
+
+
+def acknowledge_oplock(rq: SmbRequest, msg: OplockBreakAcknowledgment) -> OplockBreakResponse:
+    """Raises FILE_CLOSED, INVALID_PARAMETER, INVALID_OPLOCK_PROTOCOL, INVALID_DEVICE_STATE  [MS-SMB2 3.3.5.22.1]."""
+    open_ = rq.session.opens.get(bytes(msg.file_id))
+    if open_ is None or open_.tree is not rq.tree or rq.tree.share.is_pipe:
+        raise NtError(Status.FILE_CLOSED, "no such open")
+    if msg.oplock_level == OPLOCK_LEASE:
+        raise NtError(Status.INVALID_PARAMETER, "a lease level for an oplock")
+    level = _LEVELS.get(msg.oplock_level)
+    if level is None:
+        level = OplockLevel.BATCH  # not a level to go down to: the layer below refuses it and drops the oplock
+    open_.file.acknowledge_break(level, Caching.NONE)
+    rq.server.open_changed(open_)
+    return OplockBreakResponse(msg.oplock_level, msg.file_id)
+
+
+def acknowledge_lease(rq: SmbRequest, msg: LeaseBreakAcknowledgment) -> LeaseBreakResponse:
+    """Raises OBJECT_NAME_NOT_FOUND, UNSUCCESSFUL, REQUEST_NOT_ACCEPTED  [MS-SMB2 3.3.5.22.2]."""
+    lease = rq.server.leases.find(rq.connection.client_guid, bytes(msg.lease_key))
+    if lease is None or not lease.opens:
+        raise NtError(Status.OBJECT_NAME_NOT_FOUND, "no such lease")
+    if not lease.breaking:
+        raise NtError(Status.UNSUCCESSFUL, "the lease is not breaking")
+    open_ = next(iter(lease.opens))
+    lease.breaking = False
+    try:
+        open_.file.acknowledge_break(OplockLevel.GRANULAR, Caching(msg.lease_state & 7))
+    except NtError as error:
+        lease.breaking = error.status is Status.REQUEST_NOT_ACCEPTED
+        raise
+    for covered in lease.opens:
+        rq.server.open_changed(covered)
+    return LeaseBreakResponse(msg.lease_key, msg.lease_state)

@@ -1,0 +1,35 @@
+"""Receiving an SMB2 READ Request  [MS-SMB2 3.3.5.12]."""
+
+from __future__ import annotations
+
+from smbcore.nt.status import NtError, Status
+from smbcore.server.replies import Payload
+from smbcore.server.request import SmbRequest
+from smbcore.wire.read import ReadRequest
+
+
+async def read(rq: SmbRequest, msg: ReadRequest) -> Payload:
+    """Read into a reply buffer.  Raises END_OF_FILE, FILE_LOCK_CONFLICT, ACCESS_DENIED, INVALID_PARAMETER."""
+    length = msg.length
+    if length > rq.server.config.max_read:
+        raise NtError(Status.INVALID_PARAMETER, f"read of {length} bytes")
+    if length > 65536:  # noqa: PLR2004 - one credit's worth
+        rq.check_charge(0, length)
+    open_ = rq.open
+    pool = rq.server.pool
+    payload = Payload(pool.take(length))
+    try:
+        count = await rq.suspend(open_.file.read_into(msg.offset, payload.room(length)))
+    except NtError as error:
+        if error.status is not Status.BUFFER_OVERFLOW:
+            pool.give(payload.buffer)
+            raise
+        rq.status = error.status
+        count = len(error.data)
+        payload.room(count)[:] = error.data
+    if count < msg.minimum_count:
+        pool.give(payload.buffer)
+        raise NtError(Status.END_OF_FILE, f"{count} bytes, at least {msg.minimum_count} wanted")
+    payload.length = count
+    open_.bytes_read += count
+    return payload

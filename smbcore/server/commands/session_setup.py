@@ -1,0 +1,211 @@
+"""Receiving an SMB2 SESSION_SETUP Request  [MS-SMB2 3.3.5.5]."""
+
+from __future__ import annotations
+
+import logging
+
+from smbcore.auth.acceptor import Step
+from smbcore.nt.status import NtError, Status
+from smbcore.proto.keys import DIALECT_300, DIALECT_311, channel_signing_key, derive_keys
+from smbcore.proto.signing import Signer
+from smbcore.server.config import Encryption
+from smbcore.server.request import SmbRequest
+from smbcore.server.session import SessionEvent, SessionState, SmbChannel, SmbSession
+from smbcore.wire.header import FLAG_SIGNED
+from smbcore.wire.negotiate import SecurityMode
+from smbcore.wire.session_setup import FLAG_BINDING, SessionFlags, SessionSetupRequest, SessionSetupResponse
+
+log = logging.getLogger(__name__)
+
+
+async def session_setup(rq: SmbRequest, msg: SessionSetupRequest) -> SessionSetupResponse:
+    """Take one step of an authentication: a new session, a further leg, a new channel, or a reauthentication.
+
+    Returns MORE_PROCESSING_REQUIRED with the acceptor's token until the exchange is done.
+    Raises USER_SESSION_DELETED, LOGON_FAILURE, REQUEST_NOT_ACCEPTED, ACCESS_DENIED as the specification names them.
+    """
+    channel = _channel(rq, msg)
+    rq.session_id = channel.session.wire_id
+    if rq.dialect == DIALECT_311:
+        _hash_exchange(rq, channel)
+    if channel.exchange is None:
+        channel.exchange = rq.server.authenticator.begin()
+    try:
+        step = channel.exchange.step(bytes(msg.security_buffer))
+    except NtError:
+        _refused(channel)
+        raise
+    if not step.done:
+        rq.status = Status.MORE_PROCESSING_REQUIRED
+        return SessionSetupResponse(0, step.reply)
+    channel.exchange = None
+    rq.on_reply = None
+    try:
+        flags = _authenticated(rq, msg, channel, step)
+    except NtError:
+        _refused(channel)
+        raise
+    return SessionSetupResponse(flags, step.reply)
+
+
+def _channel(rq: SmbRequest, msg: SessionSetupRequest) -> SmbChannel:
+    """Find or make the channel that this leg belongs to."""
+    connection = rq.connection
+    if not rq.session_id:
+        if len(connection.channels) >= rq.server.config.limits.sessions_per_connection:
+            raise NtError(Status.INSUFFICIENT_RESOURCES, "too many sessions on one connection")
+        return rq.server.new_session().add_channel(connection)
+    if msg.flags & FLAG_BINDING:
+        return _binding_channel(rq)
+    channel = connection.channels.get(rq.session_id)
+    if channel is None:
+        raise NtError(Status.USER_SESSION_DELETED, f"no session {rq.session_id:#x}")
+    return channel
+
+
+def _binding_channel(rq: SmbRequest) -> SmbChannel:
+    """Check a request to bind this connection to an existing session  [MS-SMB2 3.3.5.5 step 4]."""
+    connection = rq.connection
+    session = rq.server.sessions.get(rq.session_id)
+    if connection.dialect < DIALECT_300 or not rq.server.config.multi_channel:
+        raise NtError(Status.REQUEST_NOT_ACCEPTED, "no multi-channel")
+    if session is None:
+        raise NtError(Status.USER_SESSION_DELETED, f"no session {rq.session_id:#x} to bind to")
+    existing = connection.channels.get(rq.session_id)
+    if existing is not None and existing.binding:
+        return existing
+    other = next(iter(session.channels), None)
+    if other is None or other.dialect != connection.dialect or not rq.flags & FLAG_SIGNED:
+        raise NtError(Status.INVALID_PARAMETER, "binding: dialect or signature")
+    _verify_binding(rq, session)
+    if other.client_guid != connection.client_guid:
+        raise NtError(Status.USER_SESSION_DELETED, "binding from another client")
+    if other.signing_algorithm != connection.signing_algorithm or other.cipher != connection.cipher:
+        raise NtError(Status.INVALID_PARAMETER, "binding: signing algorithm or cipher differs")
+    if session.state is SessionState.IN_PROGRESS or existing is not None:
+        raise NtError(Status.REQUEST_NOT_ACCEPTED, "session is not ready to be bound, or bound already")
+    session.check_usable(when_expired=False)
+    if session.guest or session.token.anonymous:
+        raise NtError(Status.NOT_SUPPORTED, "guest and anonymous sessions have one channel")
+    channel = session.add_channel(connection)
+    channel.binding = True
+    return channel
+
+
+def _verify_binding(rq: SmbRequest, session: SmbSession) -> None:
+    """Check the signature of the first binding request with the key of the session itself."""
+    if session.keys is None:
+        raise NtError(Status.REQUEST_NOT_ACCEPTED, "session has no keys yet")
+    signer = Signer(rq.connection.signing_algorithm, session.keys.signing)
+    if not signer.verify(rq.view, from_server=False):
+        raise NtError(Status.ACCESS_DENIED, "bad signature of a binding request")
+
+
+def _hash_exchange(rq: SmbRequest, channel: SmbChannel) -> None:
+    """Chain this request, and the response unless it is the final one  [MS-SMB2 3.3.5.5]."""
+    if channel.preauth is None:
+        if rq.connection.preauth is None:
+            raise NtError(Status.INTERNAL_ERROR, "no preauthentication hash on a 3.1.1 connection")
+        channel.preauth = rq.connection.preauth.copy()
+    channel.preauth.update(rq.view)
+    rq.on_reply = channel.preauth.update
+
+
+def _authenticated(rq: SmbRequest, msg: SessionSetupRequest, channel: SmbChannel, step: Step) -> int:
+    """The exchange succeeded: install user and keys; return the session flags for the reply."""
+    session = channel.session
+    if channel.binding:
+        _bound(rq, channel, step)
+        return 0
+    if session.state is SessionState.IN_PROGRESS:
+        return _new_session(rq, msg, channel, step)
+    return _reauthenticated(rq, session, step)
+
+
+def _new_session(rq: SmbRequest, msg: SessionSetupRequest, channel: SmbChannel, step: Step) -> int:
+    session, connection, config = channel.session, rq.connection, rq.server.config
+    assert step.identity is not None  # noqa: S101 - the acceptor's contract for a finished exchange
+    keyless = step.guest or step.anonymous
+    if keyless and config.encryption is Encryption.REQUIRED:
+        raise NtError(Status.ACCESS_DENIED, "guest and anonymous sessions cannot be encrypted")
+    session.token = step.identity.token
+    session.user = step.identity.name
+    session.guest = step.guest
+    session.mechanism = step.mechanism
+    flags = SessionFlags(0)
+    if step.guest:
+        flags |= SessionFlags.IS_GUEST
+    elif step.anonymous:
+        flags |= SessionFlags.IS_NULL
+    else:
+        flags |= _install_keys(rq, msg, channel, step.session_key)
+    session.change(SessionEvent.AUTHENTICATED)
+    channel.preauth = None
+    connection.signed_in()
+    rq.server.session_opened(session, connection)
+    if msg.previous_session_id and not step.anonymous:
+        rq.server.close_previous_session(msg.previous_session_id, session)
+    return int(flags)
+
+
+def _install_keys(rq: SmbRequest, msg: SessionSetupRequest, channel: SmbChannel, session_key: bytes) -> SessionFlags:
+    """Derive the keys, sign from now on, and decide about encryption  [MS-SMB2 3.3.5.5.3]."""
+    session, connection, config = channel.session, rq.connection, rq.server.config
+    preauth = channel.preauth.value if channel.preauth is not None else b""
+    session.keys = keys = derive_keys(connection.dialect, session_key, preauth, connection.cipher)
+    channel.signer = Signer(connection.signing_algorithm, keys.signing)
+    wants_signing = (connection.client_security_mode | msg.security_mode) & SecurityMode.SIGNING_REQUIRED
+    session.signing_required = bool(wants_signing) or config.signing_required
+    rq.channel = channel
+    rq.flags |= FLAG_SIGNED
+    if connection.cipher:
+        session.start_encryption(connection.cipher, keys)
+        if config.encryption is Encryption.REQUIRED:
+            session.encryption_required = True
+            return SessionFlags.ENCRYPT_DATA
+    elif config.encryption is Encryption.REQUIRED:
+        raise NtError(Status.ACCESS_DENIED, "the server wants encryption, the client has none")
+    return SessionFlags(0)
+
+
+def _bound(rq: SmbRequest, channel: SmbChannel, step: Step) -> None:
+    """The user proved who he is on the new channel: it must be the session's user  [MS-SMB2 3.3.5.5.3]."""
+    session, connection = channel.session, rq.connection
+    if step.identity is None or step.identity.token.user != session.token.user:
+        raise NtError(Status.ACCESS_DENIED, "another user binds")
+    preauth = channel.preauth.value if channel.preauth is not None else b""
+    channel.signer = Signer(
+        connection.signing_algorithm, channel_signing_key(connection.dialect, step.session_key, preauth)
+    )
+    channel.binding = False
+    channel.preauth = None
+    rq.channel = channel
+    rq.flags |= FLAG_SIGNED
+    connection.signed_in()
+    rq.server.session_changed(session)
+
+
+def _reauthenticated(rq: SmbRequest, session: SmbSession, step: Step) -> int:
+    """A valid or expired session proved its user again: same session, same keys, new token  [MS-SMB2 3.3.5.5.2]."""
+    if step.identity is None or step.guest != session.guest:
+        raise NtError(Status.ACCESS_DENIED, "reauthentication as somebody else")
+    session.token = step.identity.token
+    session.user = step.identity.name
+    session.change(SessionEvent.AUTHENTICATED)
+    rq.channel = rq.connection.channels[session.wire_id]
+    rq.channel.preauth = None
+    if rq.channel.signer is not None:
+        rq.flags |= FLAG_SIGNED
+    rq.server.session_changed(session)
+    return int(SessionFlags.IS_GUEST) if session.guest else 0
+
+
+def _refused(channel: SmbChannel) -> None:
+    """A failed exchange ends the session, except that a failed binding ends only the new channel."""
+    channel.exchange = None
+    session = channel.session
+    log.info("%s sign-in refused, peer %s", channel.connection.name, channel.connection.transport.peer)
+    if channel.binding:
+        session.remove_channel(channel.connection)
+        return
+    session.close()

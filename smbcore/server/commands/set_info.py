@@ -1,0 +1,28 @@
+"""Receiving an SMB2 SET_INFO Request  [MS-SMB2 3.3.5.21]."""
+
+from __future__ import annotations
+
+from smbcore.nt.status import NtError, Status
+from smbcore.server.request import SmbRequest
+from smbcore.wire.query_info import INFO_FILE, INFO_FILESYSTEM, INFO_SECURITY
+from smbcore.wire.set_info import EMPTY_SET_INFO, SetInfoRequest
+
+
+async def set_info(rq: SmbRequest, msg: SetInfoRequest) -> bytes:
+    """Set an information class of file, file system or security."""
+    if len(msg.data) > rq.server.config.max_transact:
+        raise NtError(Status.INVALID_PARAMETER, f"input of {len(msg.data)} bytes")
+    rq.check_charge(len(msg.data), 0)
+    kind, file = msg.info_type, rq.open.file
+    if kind == INFO_FILE:
+        await rq.suspend(file.set_information(msg.info_class, msg.data))
+    elif rq.tree.share.is_pipe:
+        raise NtError(Status.NOT_SUPPORTED, f"info type {kind} of a pipe")
+    elif kind == INFO_FILESYSTEM:
+        rq.tree.share.volume().set_fs_information(file, msg.info_class, msg.data)
+    elif kind == INFO_SECURITY:
+        file.set_security(msg.additional_information, bytes(msg.data))
+    else:
+        raise NtError(Status.NOT_SUPPORTED, f"info type {kind}")
+    rq.server.open_changed(rq.open)
+    return EMPTY_SET_INFO

@@ -1,0 +1,20 @@
+"""Receiving an SMB2 WRITE Request  [MS-SMB2 3.3.5.13]."""
+
+from __future__ import annotations
+
+from smbcore.nt.status import NtError, Status
+from smbcore.server.request import SmbRequest
+from smbcore.wire.write import FLAG_WRITE_THROUGH, WriteRequest, WriteResponse
+
+
+async def write(rq: SmbRequest, msg: WriteRequest) -> WriteResponse:
+    """Write.  Raises FILE_LOCK_CONFLICT, ACCESS_DENIED, DISK_FULL, INVALID_PARAMETER."""
+    size = len(msg.data)
+    if size > rq.server.config.max_write:
+        raise NtError(Status.INVALID_PARAMETER, f"write of {size} bytes")
+    if size > 65536:  # noqa: PLR2004 - one credit's worth
+        rq.check_charge(size, 0)
+    open_ = rq.open
+    count = await rq.suspend(open_.file.write(msg.offset, msg.data, bool(msg.flags & FLAG_WRITE_THROUGH)))
+    open_.bytes_written += count
+    return WriteResponse(count)

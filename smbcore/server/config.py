@@ -1,0 +1,87 @@
+"""What the server is told at its start and at every reload; nothing below reads environment or files."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+
+from smbcore.proto.keys import (
+    CIPHER_AES128_CCM,
+    CIPHER_AES128_GCM,
+    CIPHER_AES256_CCM,
+    CIPHER_AES256_GCM,
+    DIALECT_202,
+    DIALECT_311,
+    SIGNING_AES_CMAC,
+    SIGNING_AES_GMAC,
+    SIGNING_HMAC_SHA256,
+)
+
+MIB = 1024 * 1024
+
+
+class Encryption(Enum):
+    """Whether the server encrypts: never, when the client can, or only clients that can."""
+
+    OFF = "off"
+    OFFERED = "offered"
+    REQUIRED = "required"
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Bounds on everything that a peer can make grow.
+
+    connections                 sockets that the server accepts at a time
+    sessions_per_connection     signed-in or signing-in sessions
+    trees_per_session           tree connects
+    opens_per_session           open handles
+    pending_per_connection      requests that wait (notify, locks, breaks)
+    frame_before_sign_in        bytes of one message before the first successful sign-in
+    output_backlog              bytes of replies not yet taken by the client at which the server stops reading
+    authentication_seconds      time from the connection to its first successful sign-in
+    """
+
+    connections: int = 4096
+    sessions_per_connection: int = 256
+    trees_per_session: int = 4096
+    opens_per_session: int = 65536
+    pending_per_connection: int = 512
+    frame_before_sign_in: int = 128 * 1024
+    output_backlog: int = 16 * MIB
+    authentication_seconds: float = 45.0
+
+
+@dataclass(frozen=True, slots=True)
+class ServerConfig:
+    """Settings of one server process.
+
+    server_guid       16 bytes, the same at every start of this node
+    name              NetBIOS name, upper case
+    dialects          lowest and highest dialect offered
+    signing_required  refuse unsigned requests of every session
+    encryption        see `Encryption`
+    ciphers, signing  algorithm ids in the order in which the server prefers them
+    max_transact, max_read, max_write   bytes; 64 KiB where the client has no multi-credit support
+    test_controls     answer the control codes that test suites use to block connections; never in production
+    """
+
+    server_guid: bytes
+    name: str = "HOLDFAST"
+    min_dialect: int = DIALECT_202
+    max_dialect: int = DIALECT_311
+    signing_required: bool = False
+    encryption: Encryption = Encryption.OFFERED
+    ciphers: tuple[int, ...] = (CIPHER_AES128_GCM, CIPHER_AES256_GCM, CIPHER_AES128_CCM, CIPHER_AES256_CCM)
+    signing: tuple[int, ...] = (SIGNING_AES_GMAC, SIGNING_AES_CMAC, SIGNING_HMAC_SHA256)
+    max_transact: int = 8 * MIB
+    max_read: int = 8 * MIB
+    max_write: int = 8 * MIB
+    max_credits: int = 8192
+    multi_channel: bool = True
+    allow_anonymous: bool = False
+    allow_guest: bool = False
+    interim_delay: float = 0.001
+    break_timeout: float = 35.0
+    test_controls: bool = False
+    limits: Limits = field(default_factory=Limits)

@@ -1,0 +1,229 @@
+"""One client connection: what it negotiated, its channels, the requests that wait  [MS-SMB2 3.3.1.7].
+
+The connection is driven by its transport (`receive` for each frame, `closed_by_peer` at the end) and never touches a socket.
+Requests that wait are tasks of the connection: they are its children, and die with it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Coroutine, Sequence
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from smbcore.nt.errors import WireError
+from smbcore.nt.status import NtError, Status
+from smbcore.proto.compound import split
+from smbcore.proto.errors import ProtocolViolation
+from smbcore.proto.sealing import transform_session_id
+from smbcore.proto.window import CommandWindow
+from smbcore.server import dispatch, negotiation, reply
+from smbcore.server.chain import Chain
+
+if TYPE_CHECKING:
+    from smbcore.crypto.preauth import PreauthHash
+    from smbcore.nt.clock import TimerHandle
+    from smbcore.server.request import SmbRequest
+    from smbcore.server.server import SmbServer
+    from smbcore.server.session import SmbChannel
+
+log = logging.getLogger(__name__)
+
+_SMB2: Final = b"\xfeSMB"
+_TRANSFORM: Final = b"\xfdSMB"
+_SMB1: Final = b"\xffSMB"
+
+
+class Transport(Protocol):
+    """What a connection needs of whoever carries its bytes."""
+
+    peer: str
+
+    def write(self, parts: Sequence[bytes | bytearray | memoryview], pooled: bytearray | None = None) -> None:
+        """Queue bytes; `pooled` goes back to the server's pool once they have left."""
+
+    def set_frame_limit(self, limit: int) -> None:
+        """Accept messages up to `limit` bytes."""
+
+    def detach_buffer(self) -> None:
+        """Do not reuse the receive buffer: a request that waits looks at it."""
+
+    def close(self) -> None:
+        """Send what is queued if it can be sent at once, then close. Idempotent."""
+
+
+class SmbConnection:
+    """A connection, from its first byte to its last.
+
+    Owned by `SmbServer.connections`; created by a listener; ended by `close`.
+    dialect               0 until negotiated, 0x02FF after a multi-protocol negotiate that was answered with the wildcard
+    channels              session id -> this connection's channel of that session (sessions in progress included)
+    supports_multi_credit large requests are allowed and their credit charge is checked
+    """
+
+    __slots__ = (
+        "_async", "_auth_timer", "_next_async_id", "_pending", "channels", "cipher", "client_capabilities", "client_guid",
+        "client_name", "client_security_mode", "closed", "commands", "created_at", "dialect", "name", "negotiate_message",
+        "negotiated_dialects", "number", "preauth", "server", "server_capabilities", "server_security_mode", "signing_algorithm",
+        "supports_multi_credit", "transport", "window",
+    )  # fmt: skip
+
+    def __init__(self, server: SmbServer, transport: Transport, number: int) -> None:
+        self.server = server
+        self.transport = transport
+        self.number = number
+        self.name = f"conn={number:#x}"
+        self.commands = server.commands
+        self.window = CommandWindow(server.config.max_credits)
+        self.dialect = 0
+        self.negotiated_dialects: tuple[int, ...] = ()
+        self.client_guid = bytes(16)
+        self.client_name = ""
+        self.client_capabilities = 0
+        self.client_security_mode = 0
+        self.server_capabilities = 0
+        self.server_security_mode = 0
+        self.signing_algorithm = 0
+        self.cipher = 0
+        self.supports_multi_credit = False
+        self.preauth: PreauthHash | None = None
+        self.channels: dict[int, SmbChannel] = {}
+        self.closed = False
+        self.created_at = server.clock.now()
+        self._pending: dict[int, SmbRequest] = {}
+        self._async: dict[int, SmbRequest] = {}
+        self._next_async_id = 1
+        self._auth_timer: TimerHandle | None = server.clock.call_later(
+            server.config.limits.authentication_seconds, self._not_signed_in
+        )
+
+    # -- frames in --
+
+    def receive(self, frame: memoryview) -> None:
+        """Work on one message of the peer; a violation closes the connection, nothing is raised."""
+        try:
+            magic = bytes(frame[:4])
+            if magic == _SMB2:
+                self._receive_plain(frame)
+            elif magic == _TRANSFORM and self.dialect:
+                self._receive_sealed(frame)
+            elif magic == _SMB1 and not self.dialect:
+                negotiation.multi_protocol(self, frame)
+            else:
+                raise ProtocolViolation(f"unknown protocol id {magic.hex()}")
+        except (ProtocolViolation, WireError) as error:
+            self.drop(error)
+
+    def _receive_plain(self, frame: memoryview) -> None:
+        members = split(frame)
+        if len(members) == 1:
+            dispatch.begin(self, frame, None, None)
+        else:
+            dispatch.advance(Chain(self, members, None))
+
+    def _receive_sealed(self, frame: memoryview) -> None:
+        """Open a transform message and work on what was in it  [MS-SMB2 3.3.5.2.1.1]."""
+        channel = self.channels.get(transform_session_id(frame))
+        if channel is None or channel.session.unsealer is None:
+            raise ProtocolViolation("encrypted for an unknown session, or one without keys")
+        session = channel.session
+        plain = session.unsealer.open(frame)
+        if bytes(plain[:4]) != _SMB2:
+            raise ProtocolViolation("no SMB2 message inside of the transform")
+        members = split(plain)
+        if len(members) == 1:
+            dispatch.begin(self, plain, None, session)
+        else:
+            dispatch.advance(Chain(self, members, session))
+
+    def resume(self, chain: Chain) -> None:
+        """Go on with a compound whose current member has answered."""
+        if self.closed:
+            return
+        try:
+            dispatch.advance(chain)
+        except (ProtocolViolation, WireError) as error:
+            self.drop(error)
+
+    def verify_if_known(self, rq: SmbRequest) -> None:
+        """Check the signature of a request that needs no session, where it names one  [MS-SMB2 3.3.5.2.4]."""
+        channel = self.channels.get(rq.session_id)
+        if channel is None or channel.signer is None:
+            return
+        rq.channel = channel
+        if not channel.signer.verify(rq.view, from_server=False):
+            raise NtError(Status.ACCESS_DENIED, "bad signature")
+
+    # -- requests that wait --
+
+    def spawn(self, rq: SmbRequest, coroutine: Coroutine[Any, Any, None]) -> None:
+        """Make a task of a request that waits; it may be told so to the client after the interim delay."""
+        self.transport.detach_buffer()
+        rq.task = asyncio.get_running_loop().create_task(coroutine)
+        self._pending[rq.message_id] = rq
+        self.server.clock.call_later(self.server.config.interim_delay, self._interim_due, rq)
+
+    def _interim_due(self, rq: SmbRequest) -> None:
+        if rq.waits and self._pending.get(rq.message_id) is rq:
+            if len(self._async) >= self.server.config.limits.pending_per_connection and rq.task is not None:
+                rq.task.cancel()
+                return
+            reply.send_interim(rq)
+
+    def retire(self, rq: SmbRequest) -> None:
+        """Forget a request that has answered."""
+        self._pending.pop(rq.message_id, None)
+        self._async.pop(rq.async_id, None)
+
+    def register_async(self, rq: SmbRequest) -> None:
+        """Give the request an async id, unique on this connection."""
+        rq.async_id = self._next_async_id
+        self._next_async_id += 1
+        self._async[rq.async_id] = rq
+
+    def find_async(self, async_id: int) -> SmbRequest | None:
+        """Return the waiting request with this async id."""
+        return self._async.get(async_id)
+
+    def find_pending(self, message_id: int) -> SmbRequest | None:
+        """Return the waiting request with this message id."""
+        return self._pending.get(message_id)
+
+    # -- sessions --
+
+    def signed_in(self) -> None:
+        """Lift the bounds that hold before the first sign-in."""
+        if self._auth_timer is not None:
+            self._auth_timer.cancel()
+            self._auth_timer = None
+            self.transport.set_frame_limit(self.server.config.max_write + 256 * 1024)
+
+    def _not_signed_in(self) -> None:
+        self._auth_timer = None
+        self.drop(ProtocolViolation("not signed in in time"))
+
+    # -- the end --
+
+    def drop(self, reason: Exception) -> None:
+        """Close because the peer broke the protocol."""
+        if not self.closed:
+            log.info("%s peer=%s dropped: %s", self.name, self.transport.peer, reason)
+            self.close()
+
+    def close(self) -> None:
+        """End the connection: its tasks, its channels, and the sessions that have no other channel. Idempotent."""
+        if self.closed:
+            return
+        self.closed = True
+        if self._auth_timer is not None:
+            self._auth_timer.cancel()
+        pending, self._pending = list(self._pending.values()), {}
+        self._async.clear()
+        for rq in pending:
+            if rq.task is not None:
+                rq.task.cancel()
+        for channel in list(self.channels.values()):
+            channel.session.remove_channel(self)
+        self.channels.clear()
+        self.transport.close()
+        self.server.connection_closed(self)

@@ -1,0 +1,91 @@
+"""SMB2_CREATE_REQUEST_LEASE and _V2  [MS-SMB2 3.3.5.9.8, 3.3.5.9.11]."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from smbcore.fsa.api import Caching, OplockLevel
+from smbcore.nt.names import upcase
+from smbcore.proto.keys import DIALECT_202, DIALECT_300
+from smbcore.server.create_contexts.base import ContextHandler, CreatePlan
+from smbcore.wire.create import OPLOCK_LEASE
+from smbcore.wire.create_contexts import (
+    LEASE,
+    LEASE_FLAG_BREAK_IN_PROGRESS,
+    LEASE_FLAG_PARENT_KEY_SET,
+    LeaseV1,
+    LeaseV2,
+    decode_lease,
+)
+
+if TYPE_CHECKING:
+    from smbcore.wire.types import Buffer
+
+_GRANTABLE: Final = {0, 1, 3, 5, 7}
+_V2: Final = 2
+
+
+class Lease(ContextHandler):
+    """Claim a lease before the open, so that its own opens do not break it; ask for its state after the open."""
+
+    __slots__ = ("_break_in_progress", "_request", "_state")
+    name = LEASE
+
+    def __init__(self, data: Buffer) -> None:
+        self._request = decode_lease(data)
+        self._break_in_progress = False
+        self._state = Caching.NONE
+
+    def _wanted(self, plan: CreatePlan) -> bool:
+        dialect = plan.rq.dialect
+        if plan.msg.oplock_level != OPLOCK_LEASE or dialect == DIALECT_202 or not plan.rq.tree.share.config.options.leases:
+            return False
+        return dialect >= DIALECT_300 or isinstance(self._request, LeaseV1)
+
+    def before_open(self, plan: CreatePlan) -> None:
+        """Claim the lease of this key and let the open know its holder."""
+        if not self._wanted(plan):
+            return
+        request, connection = self._request, plan.rq.connection
+        version = _V2 if isinstance(request, LeaseV2) else 1
+        name = upcase(f"{plan.rq.tree.share.name}\\{plan.msg.name}")
+        lease = plan.lease = plan.rq.server.leases.claim(connection.client_guid, bytes(request.lease_key), name, version)
+        plan.parameters.oplock_key = lease.oplock_key
+        if isinstance(request, LeaseV2) and request.flags & LEASE_FLAG_PARENT_KEY_SET:
+            parent = bytes(request.parent_lease_key)
+            if lease.parent_key is None:
+                lease.parent_key = parent
+            plan.parameters.parent_oplock_key = connection.client_guid + parent
+
+    def after_open(self, plan: CreatePlan) -> None:
+        """Ask for the state; what is granted may be less, and never less than the lease has."""
+        lease, open_ = plan.lease, plan.open
+        if lease is None or open_ is None:
+            return
+        plan.oplock_level = OPLOCK_LEASE
+        fresh = not lease.opens
+        before = lease.state()
+        lease.add(open_)
+        wanted = self._request.lease_state & 7
+        asked = Caching(wanted) if wanted in _GRANTABLE else Caching.NONE
+        grant = plan.file.request_oplock(OplockLevel.GRANULAR, asked, lease, lease.oplock_key)
+        if fresh and isinstance(self._request, LeaseV2):
+            lease.epoch = self._request.epoch
+        if (fresh and isinstance(self._request, LeaseV2)) or grant.caching != before:
+            lease.advance_epoch()
+        self._state = grant.caching
+        self._break_in_progress = grant.break_in_progress
+
+    def reply(self, plan: CreatePlan) -> bytes | None:
+        """Return the lease as it is now, in the version that it has."""
+        lease = plan.lease
+        if lease is None:
+            return None
+        flags = LEASE_FLAG_BREAK_IN_PROGRESS if self._break_in_progress else 0
+        if lease.version < _V2:
+            return LeaseV1(lease.key, int(self._state), flags).encode()
+        if lease.parent_key is not None:
+            flags |= LEASE_FLAG_PARENT_KEY_SET
+        return LeaseV2(
+            lease.key, int(self._state), flags, parent_lease_key=lease.parent_key or bytes(16), epoch=lease.epoch
+        ).encode()

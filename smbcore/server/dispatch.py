@@ -1,0 +1,267 @@
+"""From a message to a reply: the table of commands, the checks its rows promise, and the one place where errors become status.
+
+Handlers are coroutines that are driven eagerly: one that does not wait costs no task. One that waits becomes a task of its
+connection; if it waits inside `SmbRequest.suspend` the client is told so after a short delay, and CANCEL ends it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Coroutine, Generator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from smbcore.nt.errors import WireError
+from smbcore.nt.status import NtError, Status
+from smbcore.proto.errors import ProtocolViolation
+from smbcore.server import reply
+from smbcore.server.request import SmbRequest
+from smbcore.wire.error import EMPTY_ERROR, ErrorResponse
+from smbcore.wire.header import (
+    CANCEL,
+    FLAG_ASYNC,
+    FLAG_RELATED,
+    FLAG_RESPONSE,
+    FLAG_SIGNED,
+    NEGOTIATE,
+    Opcode,
+    unpack,
+)
+from smbcore.wire.reader import BodyReader
+
+if TYPE_CHECKING:
+    from smbcore.server.chain import Chain
+    from smbcore.server.connection import SmbConnection
+    from smbcore.server.session import SmbSession
+
+log = logging.getLogger(__name__)
+
+NOTHING: Final = 0
+SESSION: Final = 1
+TREE: Final = 2
+OPEN: Final = 3
+
+# A command that takes longer than this many cancelled or finished neighbours is still one task: no limit but the count.
+Handler = Callable[[SmbRequest, Any], Coroutine[Any, Any, Any]]
+
+
+@dataclass(slots=True, frozen=True)
+class Command:
+    """One row of the table.
+
+    decode        of the request class
+    handler       coroutine function (request, message) -> something with encode(), bytes, or a Payload
+    needs         NOTHING, SESSION, TREE or OPEN: what is looked up and checked before the handler runs
+    when_expired  may run on a session whose ticket has expired  [MS-SMB2 3.3.5.2.9]
+    """
+
+    opcode: Opcode
+    decode: Callable[[BodyReader], Any]
+    handler: Handler
+    needs: int
+    when_expired: bool = False
+
+
+def begin(connection: SmbConnection, view: memoryview, chain: Chain | None, sealed: SmbSession | None) -> None:
+    """Start the request in `view`: account for its message id, check it, run it as far as it goes without waiting.
+
+    Raises ProtocolViolation where the specification drops the connection, WireError if there is no header.
+    """
+    charge, status, command, credits_, flags, _, message_id, low, high, session_id, _ = unpack(view)
+    if flags & FLAG_RESPONSE:
+        raise ProtocolViolation("a client sent a response")
+    if command == CANCEL:
+        _cancel(connection, flags, message_id, low | high << 32)
+        return
+    if not connection.dialect and command != NEGOTIATE:
+        raise ProtocolViolation(f"command {command} before NEGOTIATE")
+    if not connection.window.consume(message_id, charge or 1):
+        raise ProtocolViolation(f"message id {message_id} (charge {charge}) is outside of the window")
+    rq = SmbRequest(
+        connection, view, chain, sealed, charge, status, command, credits_, flags, message_id, low, high, session_id
+    )
+    rq.granted = connection.window.grant(credits_, charge)
+    try:
+        row = connection.commands[command] if command < len(connection.commands) else None
+        if row is None:
+            raise NtError(Status.INVALID_PARAMETER, f"unknown command {command}")
+        coroutine = row.handler(rq, _prepare(rq, row))
+    except (NtError, WireError) as error:
+        _fail(rq, error)
+        return
+    _run(rq, coroutine)
+
+
+def advance(chain: Chain) -> None:
+    """Work on the members of `chain` until one waits; send the replies when all have answered."""
+    connection = chain.connection
+    while not chain.at_end:
+        view = chain.members[chain.index]
+        chain.index += 1
+        begin(connection, view, chain, chain.sealed)
+        if chain.busy:
+            return
+    reply.send_chain(connection, chain)
+
+
+def _prepare(rq: SmbRequest, row: Command) -> Any:  # noqa: ANN401 - the message class of the row
+    """Look up and check what `row` promises, decode the message and return it."""
+    chain = rq.chain
+    if chain is not None:
+        chain.adopt(rq)
+    elif rq.flags & FLAG_RELATED:
+        raise NtError(Status.INVALID_PARAMETER, "related request outside of a compound")
+    needs = row.needs
+    if needs:
+        _find_session(rq, row)
+        if needs >= TREE:
+            _find_tree(rq)
+    elif rq.flags & FLAG_SIGNED and not rq.sealed:
+        rq.connection.verify_if_known(rq)
+    message = row.decode(BodyReader(rq.view))
+    if needs == OPEN:
+        file_id = message.file_id
+        if chain is not None:
+            if rq.flags & FLAG_RELATED:
+                file_id = chain.related_file_id()
+            chain.file_id = file_id
+        open_ = rq.session.opens.get(file_id)
+        if open_ is None or open_.tree is not rq.tree:
+            raise NtError(Status.FILE_CLOSED, "no such open")
+        rq.open = open_
+    return message
+
+
+def _find_session(rq: SmbRequest, row: Command) -> None:
+    """Find the session and check its state, signature and encryption  [MS-SMB2 3.3.5.2.4, 3.3.5.2.9]."""
+    channel = rq.connection.channels.get(rq.session_id)
+    if channel is None:
+        raise NtError(Status.USER_SESSION_DELETED, f"no session {rq.session_id:#x} on this connection")
+    session = rq.session = channel.session
+    rq.channel = channel
+    if not rq.sealed:
+        if rq.flags & FLAG_SIGNED:
+            if channel.signer is None:
+                rq.flags &= ~FLAG_SIGNED
+            elif not channel.signer.verify(rq.view, from_server=False):
+                raise NtError(Status.ACCESS_DENIED, "bad signature")
+        elif session.signing_required:
+            raise NtError(Status.ACCESS_DENIED, "not signed")
+        if session.encryption_required:
+            raise NtError(Status.ACCESS_DENIED, "not encrypted")
+    elif rq.sealed is not session:
+        raise ProtocolViolation("sealed for another session")
+    if not session.valid:
+        session.check_usable(when_expired=row.when_expired)
+
+
+def _find_tree(rq: SmbRequest) -> None:
+    tree = rq.session.trees.get(rq.tree_id)
+    if tree is None:
+        raise NtError(Status.NETWORK_NAME_DELETED, f"no tree connect {rq.tree_id}")
+    if tree.encryption_required and not rq.sealed:
+        raise NtError(Status.ACCESS_DENIED, "the share wants encryption")
+    rq.tree = tree
+
+
+def _run(rq: SmbRequest, coroutine: Coroutine[Any, Any, Any]) -> None:
+    try:
+        waiting_for = coroutine.send(None)
+    except StopIteration as stop:
+        _succeed(rq, stop.value)
+    except (NtError, WireError) as error:
+        _fail(rq, error)
+    except ProtocolViolation:
+        raise
+    except Exception:  # our own bug: the client hears INTERNAL_ERROR, the connection lives
+        _bug(rq)
+    else:
+        if rq.chain is not None:
+            rq.chain.busy = True
+        rq.connection.spawn(rq, _finish(rq, _Rest(coroutine, waiting_for)))
+
+
+class _Rest(Awaitable[Any]):
+    """The part of a started coroutine that is still to run, as something that a task can await."""
+
+    __slots__ = ("_coroutine", "_waiting_for")
+
+    def __init__(self, coroutine: Coroutine[Any, Any, Any], waiting_for: Any) -> None:  # noqa: ANN401
+        self._coroutine = coroutine
+        self._waiting_for = waiting_for
+
+    def __await__(self) -> Generator[Any, Any, Any]:
+        waiting_for = self._waiting_for
+        coroutine = self._coroutine
+        while True:
+            try:
+                sent = yield waiting_for
+            except BaseException as error:  # noqa: BLE001 - cancellation included: the handler decides
+                thrown: BaseException | None = error
+            else:
+                thrown = None
+            try:
+                waiting_for = coroutine.send(sent) if thrown is None else coroutine.throw(thrown)
+            except StopIteration as stop:
+                return stop.value
+
+
+async def _finish(rq: SmbRequest, rest: _Rest) -> None:
+    """Await the rest of a handler and reply; runs as a task of the connection."""
+    try:
+        answer = await rest
+    except asyncio.CancelledError:
+        if rq.connection.closed:
+            raise
+        _fail(rq, NtError(Status.CANCELLED, "cancelled"))
+    except (NtError, WireError) as error:
+        _fail(rq, error)
+    except ProtocolViolation as error:
+        rq.connection.drop(error)
+    except Exception:
+        _bug(rq)
+    else:
+        _succeed(rq, answer)
+
+
+def _succeed(rq: SmbRequest, answer: Any) -> None:  # noqa: ANN401
+    if log.isEnabledFor(logging.DEBUG):
+        log.debug("%s %s -> %s", rq.connection.name, Opcode(rq.command).name, rq.status.name)
+    _done(rq, rq.status, answer)
+
+
+def _fail(rq: SmbRequest, error: NtError | WireError) -> None:
+    """Reply with the status of `error`; partial data travels in an ordinary body made by the handler, not here."""
+    if isinstance(error, WireError):
+        error = NtError(Status.INVALID_PARAMETER, str(error))
+    if log.isEnabledFor(logging.DEBUG):
+        log.debug("%s command %s -> %s", rq.connection.name, rq.command, error)
+    body = EMPTY_ERROR if not error.data else ErrorResponse.for_dialect(rq.connection.dialect, error.data).encode()
+    _done(rq, error.status, body)
+
+
+def _bug(rq: SmbRequest) -> None:
+    log.exception("%s command %s failed", rq.connection.name, rq.command)
+    _done(rq, Status.INTERNAL_ERROR, EMPTY_ERROR)
+
+
+def _done(rq: SmbRequest, status: Status, answer: Any) -> None:  # noqa: ANN401
+    """Hand over the reply; go on with the chain if this request held it."""
+    chain = rq.chain
+    reply.send(rq, status, answer)
+    if rq.task is not None:
+        rq.connection.retire(rq)
+        if chain is not None and chain.busy and rq.chain is chain:
+            chain.busy = False
+            rq.connection.resume(chain)
+
+
+def _cancel(connection: SmbConnection, flags: int, message_id: int, async_id: int) -> None:
+    """End the request that CANCEL names, if it still waits; CANCEL itself is never answered  [MS-SMB2 3.3.5.16]."""
+    if flags & FLAG_ASYNC:
+        rq = connection.find_async(async_id)
+    else:
+        rq = connection.find_pending(message_id)
+    if rq is not None and rq.task is not None and rq.waits:
+        rq.task.cancel()

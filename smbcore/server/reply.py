@@ -1,0 +1,150 @@
+"""Building and sending replies: header, credits, signature, encryption, compounds  [MS-SMB2 3.3.4.1]."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from smbcore.nt.status import Status
+from smbcore.proto.compound import link
+from smbcore.proto.framing import frame_header
+from smbcore.server.replies import HEADROOM, READ_HEAD, Payload
+from smbcore.wire.error import EMPTY_ERROR
+from smbcore.wire.header import (
+    FLAG_ASYNC,
+    FLAG_PRIORITY_MASK,
+    FLAG_RELATED,
+    FLAG_REPLAY,
+    FLAG_SIGNED,
+    HEADER_SIZE,
+    pack_response_into,
+)
+from smbcore.wire.read import ReadResponse
+
+if TYPE_CHECKING:
+    from smbcore.proto.signing import Signer
+    from smbcore.server.chain import Chain
+    from smbcore.server.connection import SmbConnection
+    from smbcore.server.request import SmbRequest
+
+_KEPT_FLAGS: Final = FLAG_RELATED | FLAG_REPLAY | FLAG_PRIORITY_MASK
+_MESSAGE = HEADROOM - READ_HEAD - HEADER_SIZE
+
+
+def send(rq: SmbRequest, status: Status, answer: Any) -> None:  # noqa: ANN401 - bytes, Payload or a wire message
+    """Send the (final) reply of `rq`, or add it to the replies of its chain."""
+    connection = rq.connection
+    if connection.closed:
+        return
+    if type(answer) is Payload:
+        if rq.chain is None:
+            _send_payload(rq, status, answer)
+            return
+        data = bytes(answer.room(answer.length))
+        connection.server.pool.give(answer.buffer)
+        body = ReadResponse.encode_head(len(data)) + data
+    else:
+        body = answer if type(answer) is bytes else answer.encode()
+    message = bytearray(HEADER_SIZE + len(body))
+    message[HEADER_SIZE:] = body
+    _pack_header(rq, status, message, 0)
+    signer = _signer(rq)
+    if rq.chain is not None:
+        rq.chain.replies.append((message, signer))
+        if rq.on_reply is not None:
+            rq.on_reply(message)
+        return
+    if signer is not None:
+        signer.sign(message, is_server=True)
+    if rq.on_reply is not None:
+        rq.on_reply(message)
+    if rq.sealed is not None:
+        message = rq.sealed.sealer.seal((message,))
+    connection.transport.write((frame_header(len(message)), message))
+    if rq.on_sent is not None:
+        rq.on_sent()
+
+
+def send_interim(rq: SmbRequest) -> None:
+    """Tell the client that `rq` takes long  [MS-SMB2 3.3.4.2]. All its credits go with this message.
+
+    In a compound only the last member may say so; the replies before it leave together with it.
+    """
+    connection = rq.connection
+    chain = rq.chain
+    if connection.closed or rq.interim or (chain is not None and not chain.at_end):
+        return
+    connection.register_async(rq)
+    rq.interim = True
+    message = bytearray(HEADER_SIZE + len(EMPTY_ERROR))
+    message[HEADER_SIZE:] = EMPTY_ERROR
+    _pack_header(rq, Status.PENDING, message, rq.granted)
+    rq.granted = 0
+    if chain is not None:
+        rq.chain = None
+        chain.busy = False
+        chain.replies.append((message, _signer(rq)))
+        send_chain(connection, chain)
+        return
+    if rq.sealed is not None:
+        message = rq.sealed.sealer.seal((message,))
+    else:
+        signer = _signer(rq)
+        if signer is not None:
+            signer.sign(message, is_server=True)
+    connection.transport.write((frame_header(len(message)), message))
+
+
+def send_chain(connection: SmbConnection, chain: Chain) -> None:
+    """Send the collected replies of a compound as one frame, each signed with its padding, or sealed as a whole."""
+    replies, chain.replies = chain.replies, []
+    if connection.closed or not replies:
+        return
+    messages = [message for message, _ in replies]
+    link(messages)
+    if chain.sealed is not None:
+        messages = [chain.sealed.sealer.seal(messages)]
+    else:
+        for message, signer in replies:
+            if signer is not None:
+                signer.sign(message, is_server=True)
+    connection.transport.write((frame_header(sum(map(len, messages))), *messages))
+
+
+def _pack_header(rq: SmbRequest, status: Status, message: bytearray | memoryview, granted: int) -> None:
+    flags = rq.flags & _KEPT_FLAGS
+    if rq.interim:
+        flags |= FLAG_ASYNC
+        tail, credits_ = rq.async_id, granted
+    else:
+        tail, credits_ = rq.process_id | rq.tree_id << 32, rq.granted
+    pack_response_into(
+        message, 0, credit_charge=rq.charge, status=status, command=rq.command, credits=credits_, flags=flags,
+        next_command=0, message_id=rq.message_id, tail64=tail, session_id=rq.session_id,
+    )  # fmt: skip
+
+
+def _signer(rq: SmbRequest) -> Signer | None:
+    """Return what signs the reply: only if the request was signed or the session demands it, never if it was sealed."""
+    channel = rq.channel
+    if channel is None or rq.sealed is not None:
+        return None
+    if rq.flags & FLAG_SIGNED or channel.session.signing_required:
+        return channel.signer
+    return None
+
+
+def _send_payload(rq: SmbRequest, status: Status, payload: Payload) -> None:
+    """Put the headers before data that was read in place, sign or seal it there, and send it without a copy."""
+    view = memoryview(payload.buffer)[_MESSAGE : HEADROOM + payload.length]
+    _pack_header(rq, status, view, 0)
+    view[HEADER_SIZE : HEADER_SIZE + READ_HEAD] = ReadResponse.encode_head(payload.length)
+    transport = rq.connection.transport
+    if rq.sealed is not None:
+        message = rq.sealed.sealer.seal((view,))
+        transport.write((frame_header(len(message)), message))
+        rq.server.pool.give(payload.buffer)
+        return
+    signer = _signer(rq)
+    if signer is not None:
+        signer.sign(view, is_server=True)
+    transport.write((frame_header(len(view)), view), payload.buffer)

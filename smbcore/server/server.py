@@ -1,0 +1,221 @@
+"""The server object: what is shared by all connections  [MS-SMB2 3.3.1.5]."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+from collections.abc import Callable, Coroutine
+from typing import TYPE_CHECKING, Any, Protocol
+
+from smbcore.rpc.pipes import PipeRegistry
+from smbcore.server.accounts import AccountStore
+from smbcore.server.commands.table import COMMANDS
+from smbcore.server.connection import SmbConnection, Transport
+from smbcore.server.lease import LeaseTable
+from smbcore.server.pipe_context import SessionPipeContext
+from smbcore.server.replies import BufferPool
+from smbcore.server.session import SessionState, SmbSession
+from smbcore.server.shares import ShareTable
+
+if TYPE_CHECKING:
+    from smbcore.auth.acceptor import Authenticator
+    from smbcore.fsa.volume import Volume
+    from smbcore.nt.clock import Clock
+    from smbcore.server.config import ServerConfig
+    from smbcore.server.open import SmbOpen
+    from smbcore.server.tree_connect import SmbTreeConnect
+    from smbcore.state.configuration import ShareConfig
+
+log = logging.getLogger(__name__)
+
+_KEY_MASK = 0xFFFFFFFF
+
+
+class RecordKeeper(Protocol):
+    """Where records go that people see; `smbcore.state.mirror.Mirror`, or nothing in tests."""
+
+    def put(self, kind: str, key: int, source: Any) -> None:  # noqa: ANN401 - anything with row()
+        """An object is new or has changed."""
+
+    def drop(self, kind: str, key: int) -> None:
+        """An object is gone."""
+
+
+class NoRecords:
+    """Keeps nothing."""
+
+    def put(self, kind: str, key: int, source: Any) -> None:  # noqa: ANN401
+        """Forget it."""
+
+    def drop(self, kind: str, key: int) -> None:
+        """Forget it."""
+
+
+class SmbServer:
+    """Tables and services of one core process. Everything here is touched on the event-loop thread only.
+
+    sessions          SessionId -> session;  sessions_by_key  32-bit key -> session
+    opens             32-bit key -> open;  trees  32-bit key -> tree connect
+    persistent_high   upper half of the persistent file ids of this run
+    """
+
+    def __init__(  # noqa: PLR0913 - what a server is made of
+        self,
+        config: ServerConfig,
+        clock: Clock,
+        *,
+        authenticator: Authenticator,
+        accounts: AccountStore,
+        open_volume: Callable[[ShareConfig], Volume],
+        records: RecordKeeper | None = None,
+        pipes: PipeRegistry | None = None,
+    ) -> None:
+        self.config = config
+        self.clock = clock
+        self.authenticator = authenticator
+        self.accounts = accounts
+        self.records: RecordKeeper = records or NoRecords()
+        self.pipes = pipes or PipeRegistry()
+        self.commands = COMMANDS
+        self.pool = BufferPool()
+        self.shares = ShareTable(open_volume)
+        self.leases = LeaseTable(self)
+        self.connections: set[SmbConnection] = set()
+        self.sessions: dict[int, SmbSession] = {}
+        self.sessions_by_key: dict[int, SmbSession] = {}
+        self.trees: dict[int, SmbTreeConnect] = {}
+        self.opens: dict[int, SmbOpen] = {}
+        self.started_at = clock.now()
+        self.started_monotonic = clock.monotonic()
+        self.persistent_high = (secrets.randbits(31) or 1) << 32
+        self._key = secrets.randbits(16)
+        self._volatile = secrets.randbits(48)
+        self._connection_number = 0
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.counters = {"connections_total": 0, "sessions_total": 0, "opens_total": 0, "requests_refused": 0}
+
+    # -- connections --
+
+    def accept(self, transport: Transport) -> SmbConnection | None:
+        """Make a connection for a new client; None where there are too many."""
+        if len(self.connections) >= self.config.limits.connections:
+            log.warning("connection from %s refused: %d are open", transport.peer, len(self.connections))
+            return None
+        self._connection_number += 1
+        connection = SmbConnection(self, transport, self._connection_number)
+        self.connections.add(connection)
+        self.counters["connections_total"] += 1
+        return connection
+
+    def connection_closed(self, connection: SmbConnection) -> None:
+        """Forget a connection."""
+        self.connections.discard(connection)
+
+    # -- ids --
+
+    def next_key(self) -> int:
+        """Return a 32-bit key, not 0 and not in use."""
+        while True:
+            self._key = key = (self._key + 1) & _KEY_MASK or 1
+            if key not in self.opens and key not in self.trees and key not in self.sessions_by_key:
+                return key
+
+    def next_volatile_id(self) -> int:
+        """Return a volatile file id; none is used twice in one run."""
+        self._volatile += 1
+        return self._volatile
+
+    # -- sessions --
+
+    def new_session(self) -> SmbSession:
+        """Make a session that is signing in."""
+        key = self.next_key()
+        session = SmbSession(self, key, key | (secrets.randbits(30) or 1) << 32)
+        self.sessions[session.wire_id] = session
+        self.sessions_by_key[key] = session
+        return session
+
+    def session_opened(self, session: SmbSession, connection: SmbConnection) -> None:
+        """A user has signed in."""
+        self.counters["sessions_total"] += 1
+        log.info("%s user=%s signed in from %s", connection.name, session.user, connection.transport.peer)
+        self.records.put("session", session.key, session)
+
+    def session_changed(self, session: SmbSession) -> None:
+        """Something about a session that people see has changed."""
+        if session.state is SessionState.VALID:
+            self.records.put("session", session.key, session)
+
+    def session_closed(self, session: SmbSession) -> None:
+        """Forget a session."""
+        self.sessions.pop(session.wire_id, None)
+        if self.sessions_by_key.pop(session.key, None) is not None:
+            self.records.drop("session", session.key)
+
+    def close_previous_session(self, wire_id: int, successor: SmbSession) -> None:
+        """End the session that a reconnecting client had before, if it is the same user's  [MS-SMB2 3.3.5.5.3]."""
+        old = self.sessions.get(wire_id)
+        if old is None or old is successor or old.state is SessionState.IN_PROGRESS:
+            return
+        if old.token.user == successor.token.user:
+            old.close()
+
+    # -- trees and opens --
+
+    def tree_opened(self, tree: SmbTreeConnect) -> None:
+        """Take a tree connect into the tables."""
+        self.trees[tree.key] = tree
+        self.records.put("tcon", tree.key, tree)
+
+    def tree_closed(self, tree: SmbTreeConnect) -> None:
+        """Forget a tree connect."""
+        if self.trees.pop(tree.key, None) is not None:
+            self.records.drop("tcon", tree.key)
+
+    def open_added(self, open_: SmbOpen) -> None:
+        """Take an open into the tables."""
+        self.opens[open_.key] = open_
+        self.counters["opens_total"] += 1
+        self.records.put("open", open_.key, open_)
+
+    def open_changed(self, open_: SmbOpen) -> None:
+        """Something about an open that people see has changed."""
+        if not open_.closed:
+            self.records.put("open", open_.key, open_)
+
+    def open_removed(self, open_: SmbOpen) -> None:
+        """Forget an open."""
+        if self.opens.pop(open_.key, None) is not None:
+            self.records.drop("open", open_.key)
+
+    def tell_io(self) -> None:
+        """Refresh the records of opens that transferred data since they were last told; called every few seconds."""
+        for open_ in self.opens.values():
+            if open_.bytes_read + open_.bytes_written != open_.told_bytes:
+                self.records.put("open", open_.key, open_)
+                self.records.put("session", open_.session.key, open_.session)
+
+    def pipe_context(self, session: SmbSession) -> SessionPipeContext:
+        """Return what RPC services may know, seen by `session`."""
+        return SessionPipeContext(self, session)
+
+    # -- work that nobody waits for --
+
+    def background(self, coroutine: Coroutine[Any, Any, None]) -> None:
+        """Run `coroutine` as a task of the server."""
+        task = asyncio.get_running_loop().create_task(coroutine)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def drain(self) -> None:
+        """Wait for the background work that is under way."""
+        while self._tasks:
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def close(self) -> None:
+        """End every connection, finish what is under way, release the volumes."""
+        for connection in list(self.connections):
+            connection.close()
+        await self.drain()
+        self.shares.close()

@@ -1,0 +1,199 @@
+"""Sessions and their channels  [MS-SMB2 3.3.1.8, 3.3.1.14]."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import TYPE_CHECKING, Any
+
+from smbcore.nt.status import NtError, Status
+from smbcore.proto.sealing import CIPHER_NAMES, Sealer, Unsealer
+from smbcore.proto.signing import ALGORITHM_NAMES, Signer
+
+if TYPE_CHECKING:
+    from smbcore.auth.acceptor import Exchange
+    from smbcore.crypto.preauth import PreauthHash
+    from smbcore.nt.token import Token
+    from smbcore.proto.keys import SessionKeys
+    from smbcore.server.connection import SmbConnection
+    from smbcore.server.open import SmbOpen
+    from smbcore.server.server import SmbServer
+    from smbcore.server.tree_connect import SmbTreeConnect
+
+
+class SessionState(Enum):
+    """Session.State."""
+
+    IN_PROGRESS = "in progress"
+    VALID = "valid"
+    EXPIRED = "expired"
+    CLOSED = "closed"
+
+
+class SessionEvent(Enum):
+    """What changes the state of a session."""
+
+    AUTHENTICATED = "authenticated"
+    REFUSED = "refused"
+    TICKET_EXPIRED = "ticket expired"
+    REAUTHENTICATING = "reauthenticating"
+    ENDED = "ended"
+
+
+NEXT = {
+    (SessionState.IN_PROGRESS, SessionEvent.AUTHENTICATED): SessionState.VALID,
+    (SessionState.IN_PROGRESS, SessionEvent.REFUSED): SessionState.CLOSED,
+    (SessionState.IN_PROGRESS, SessionEvent.ENDED): SessionState.CLOSED,
+    (SessionState.VALID, SessionEvent.AUTHENTICATED): SessionState.VALID,
+    (SessionState.VALID, SessionEvent.TICKET_EXPIRED): SessionState.EXPIRED,
+    (SessionState.VALID, SessionEvent.REFUSED): SessionState.CLOSED,
+    (SessionState.VALID, SessionEvent.ENDED): SessionState.CLOSED,
+    (SessionState.EXPIRED, SessionEvent.AUTHENTICATED): SessionState.VALID,
+    (SessionState.EXPIRED, SessionEvent.REFUSED): SessionState.CLOSED,
+    (SessionState.EXPIRED, SessionEvent.ENDED): SessionState.CLOSED,
+}
+
+
+class SmbChannel:
+    """One connection of a session: its own signing key, and the authentication exchange that is under way on it.
+
+    binding  the exchange binds this connection to an existing session; the channel serves requests only afterwards
+    """
+
+    __slots__ = ("binding", "connection", "exchange", "preauth", "session", "signer")
+
+    def __init__(self, session: SmbSession, connection: SmbConnection) -> None:
+        self.session = session
+        self.connection = connection
+        self.signer: Signer | None = None
+        self.exchange: Exchange | None = None
+        self.preauth: PreauthHash | None = None
+        self.binding = False
+
+
+class SmbSession:
+    """A signed-in user (or one who is signing in).
+
+    Owned by `SmbServer.sessions`; created by SESSION_SETUP; ended by `close`. Touched on the loop thread only.
+    key        32-bit index of its row;  wire_id  the 64-bit SessionId
+    opens      16-byte file id -> open;  trees  tree id -> tree connect
+    valid      state is VALID, kept as a plain flag for the path that every request takes
+    """
+
+    __slots__ = (
+        "_next_tree_id", "bytes_in", "bytes_out", "channels", "created_at", "encryption_required", "guest", "key", "keys",
+        "mechanism", "opens", "sealer", "server", "signing_required", "state", "token", "trees", "unsealer", "user", "valid",
+        "wire_id",
+    )  # fmt: skip
+
+    def __init__(self, server: SmbServer, key: int, wire_id: int) -> None:
+        self.server = server
+        self.key = key
+        self.wire_id = wire_id
+        self.state = SessionState.IN_PROGRESS
+        self.valid = False
+        self.channels: dict[SmbConnection, SmbChannel] = {}
+        self.trees: dict[int, SmbTreeConnect] = {}
+        self.opens: dict[bytes, SmbOpen] = {}
+        self.token: Token
+        self.user = ""
+        self.guest = False
+        self.mechanism = ""
+        self.keys: SessionKeys | None = None
+        self.sealer: Sealer | None = None
+        self.unsealer: Unsealer | None = None
+        self.signing_required = False
+        self.encryption_required = False
+        self.created_at = server.clock.now()
+        self.bytes_in = 0
+        self.bytes_out = 0
+        self._next_tree_id = 1
+
+    def change(self, event: SessionEvent) -> None:
+        """Apply `event`; a transition that the table does not know raises INTERNAL_ERROR."""
+        state = NEXT.get((self.state, event))
+        if state is None:
+            raise NtError(Status.INTERNAL_ERROR, f"session {self.state} cannot be {event}")
+        self.state = state
+        self.valid = state is SessionState.VALID
+
+    def check_usable(self, *, when_expired: bool) -> None:
+        """Raise unless requests may be served: USER_SESSION_DELETED, NETWORK_SESSION_EXPIRED  [MS-SMB2 3.3.5.2.9]."""
+        if self.state is SessionState.EXPIRED:
+            if not when_expired:
+                raise NtError(Status.NETWORK_SESSION_EXPIRED, "the ticket has expired")
+        elif self.state is not SessionState.VALID:
+            raise NtError(Status.USER_SESSION_DELETED, f"session is {self.state.value}")
+
+    def add_channel(self, connection: SmbConnection) -> SmbChannel:
+        """Make `connection` a channel of the session."""
+        channel = SmbChannel(self, connection)
+        self.channels[connection] = channel
+        connection.channels[self.wire_id] = channel
+        return channel
+
+    def remove_channel(self, connection: SmbConnection) -> None:
+        """Forget a channel; the session ends with its last one."""
+        channel = self.channels.pop(connection, None)
+        if channel is not None and connection.channels.get(self.wire_id) is channel:
+            del connection.channels[self.wire_id]
+        if not self.channels:
+            self.close()
+
+    def add_tree(self, tree: SmbTreeConnect) -> int:
+        """Take in a tree connect and return its id."""
+        if len(self.trees) >= self.server.config.limits.trees_per_session:
+            raise NtError(Status.INSUFFICIENT_RESOURCES, "too many tree connects")
+        tree_id = self._next_tree_id
+        self._next_tree_id += 1
+        self.trees[tree_id] = tree
+        return tree_id
+
+    def start_encryption(self, cipher: int, keys: SessionKeys) -> None:
+        """Set up both directions; the counters of nonces start here and live as long as the keys."""
+        self.sealer = Sealer(cipher, keys.s2c, self.wire_id)
+        self.unsealer = Unsealer(cipher, keys.c2s)
+
+    def close(self) -> None:
+        """End the session: trees, opens, channels, record. Idempotent."""
+        if self.state is SessionState.CLOSED and self.key not in self.server.sessions_by_key:
+            return
+        if self.state is not SessionState.CLOSED:
+            self.change(SessionEvent.ENDED)
+        for tree in list(self.trees.values()):
+            tree.close()
+        for connection, channel in list(self.channels.items()):
+            if connection.channels.get(self.wire_id) is channel:
+                del connection.channels[self.wire_id]
+        self.channels.clear()
+        self.server.session_closed(self)
+
+    def row(self) -> dict[str, Any]:
+        """Return the session's record as people see it (state/schema.py: session)."""
+        connection = next(iter(self.channels), None)
+        signer = next((channel.signer for channel in self.channels.values() if channel.signer), None)
+        return {
+            "wire_id": self.wire_id,
+            "user": self.user,
+            "user_sid": str(self.token.user),
+            "client_address": connection.transport.peer if connection else "",
+            "client_name": connection.client_name if connection else "",
+            "client_guid": connection.client_guid.hex() if connection else "",
+            "dialect": dialect_name(connection.dialect) if connection else "",
+            "signing": ALGORITHM_NAMES[signer.algorithm] if signer else "",
+            "signing_required": self.signing_required,
+            "encryption": CIPHER_NAMES[self.sealer.cipher] if self.sealer and self.encryption_required else "",
+            "auth": self.mechanism,
+            "guest": self.guest,
+            "anonymous": self.token.anonymous,
+            "channels": len(self.channels),
+            "created_at": self.created_at,
+            "opens": len(self.opens),
+            "bytes_in": self.bytes_in,
+            "bytes_out": self.bytes_out,
+        }
+
+
+def dialect_name(dialect: int) -> str:
+    """Return "3.1.1" for 0x0311; the last digit is left out where it is 0 in the name of the dialect."""
+    names = {0x0202: "2.0.2", 0x0210: "2.1", 0x0300: "3.0", 0x0302: "3.0.2", 0x0311: "3.1.1"}
+    return names.get(dialect, f"{dialect:#06x}")

@@ -1,0 +1,159 @@
+"""Shares  [MS-SMB2 3.3.1.6]: configuration made live, replaced without disturbing who is connected."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from smbcore.fsa.volume import Volume
+from smbcore.nt.access import FILE_ALL_ACCESS, FILE_GENERIC_EXECUTE, FILE_GENERIC_READ, FILE_GENERIC_WRITE, DELETE
+from smbcore.nt.sid import EVERYONE, Sid
+from smbcore.nt.status import NtError, Status
+from smbcore.wire.tree_connect import ShareCapabilities, ShareFlags, ShareType
+
+if TYPE_CHECKING:
+    from smbcore.nt.token import Token
+    from smbcore.server.connection import SmbConnection
+    from smbcore.state.configuration import ShareConfig
+
+log = logging.getLogger(__name__)
+
+READ_ACCESS: Final = FILE_GENERIC_READ | FILE_GENERIC_EXECUTE
+CHANGE_ACCESS: Final = READ_ACCESS | FILE_GENERIC_WRITE | DELETE
+_DIALECT_300: Final = 0x0300
+LEVELS: Final = {"read": READ_ACCESS, "change": CHANGE_ACCESS, "full": FILE_ALL_ACCESS}
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """One line of a share's access list: a SID, and the access mask it gives (0 denies everything)."""
+
+    sid: Sid
+    access: int
+
+
+class Share:
+    """One live share.
+
+    Owned by `ShareTable`. The volume is opened at first use and stays open while the share exists; a changed configuration
+    is installed in place, so tree connects go on with it.
+    """
+
+    __slots__ = ("_open_volume", "_volume", "config", "grants", "name", "share_type")
+
+    def __init__(self, config: ShareConfig, grants: Iterable[Grant], open_volume: Callable[[ShareConfig], Volume]) -> None:
+        self.config = config
+        self.name = config.name
+        self.grants = tuple(grants)
+        self.share_type = int(ShareType.PIPE if config.kind == "pipe" else ShareType.DISK)
+        self._open_volume = open_volume
+        self._volume: Volume | None = None
+
+    @property
+    def is_pipe(self) -> bool:
+        """Whether this is IPC$."""
+        return self.config.kind == "pipe"
+
+    @property
+    def encryption_required(self) -> bool:
+        """Whether only encrypted requests are served."""
+        return self.config.encrypt
+
+    @property
+    def share_flags(self) -> int:
+        """ShareFlags of the TREE_CONNECT response."""
+        flags = ShareFlags.NO_CACHING if self.is_pipe else ShareFlags.MANUAL_CACHING
+        if self.config.encrypt:
+            flags |= ShareFlags.ENCRYPT_DATA
+        if self.config.abe:
+            flags |= ShareFlags.ACCESS_BASED_DIRECTORY_ENUM
+        return int(flags)
+
+    def capabilities(self, connection: SmbConnection) -> int:
+        """Share capabilities for this connection; none below 3.0."""
+        if connection.dialect < _DIALECT_300 or not self.config.continuously_available:
+            return 0
+        return int(ShareCapabilities.CONTINUOUS_AVAILABILITY)
+
+    def maximal_access(self, token: Token) -> int:
+        """Return what the access list gives `token`; a denying line beats all others, administrators get everything."""
+        if self.is_pipe:
+            return FILE_GENERIC_READ | FILE_GENERIC_WRITE | FILE_GENERIC_EXECUTE
+        if token.guest and not self.config.guest_ok:
+            return 0
+        access = 0
+        for grant in self.grants:
+            if grant.sid == EVERYONE or grant.sid in token.sids:
+                if not grant.access:
+                    return 0
+                access |= grant.access
+        if self.config.read_only:
+            access &= READ_ACCESS
+        return access
+
+    def volume(self) -> Volume:
+        """Return the share's volume, opened at the first call.
+
+        Raises BAD_NETWORK_NAME where its folder cannot be used; the reason is logged.
+        """
+        if self._volume is None:
+            try:
+                self._volume = self._open_volume(self.config)
+            except (NtError, OSError, ValueError) as error:
+                log.error("share %s at %s cannot be used: %s", self.name, self.config.path, error)
+                raise NtError(Status.BAD_NETWORK_NAME, f"{self.config.path}: {error}") from error
+        return self._volume
+
+    def replace(self, config: ShareConfig, grants: Iterable[Grant]) -> bool:
+        """Install a changed configuration; False if the change needs a new share (another folder or kind)."""
+        old = self.config
+        if (old.path, old.kind, old.options) != (config.path, config.kind, config.options):
+            return False
+        self.config = config
+        self.name = config.name
+        self.grants = tuple(grants)
+        return True
+
+    def close(self) -> None:
+        """Release the volume. Every tree connect has been closed before."""
+        if self._volume is not None:
+            self._volume.close()
+            self._volume = None
+
+
+class ShareTable:
+    """The live shares, by name without regard to case."""
+
+    __slots__ = ("_open_volume", "_shares")
+
+    def __init__(self, open_volume: Callable[[ShareConfig], Volume]) -> None:
+        self._open_volume = open_volume
+        self._shares: dict[str, Share] = {}
+
+    def __iter__(self) -> Iterable[Share]:  # type: ignore[override]
+        return iter(self._shares.values())  # type: ignore[return-value]
+
+    def find(self, name: str, _connection: SmbConnection | None = None) -> Share | None:
+        """Return the enabled share of that name, None if there is none."""
+        return self._shares.get(name.casefold())
+
+    def load(self, configs: Iterable[tuple[ShareConfig, tuple[Grant, ...]]]) -> list[Share]:
+        """Install the configured shares; return those that are gone or were replaced, for the caller to disconnect."""
+        wanted = {config.name.casefold(): (config, grants) for config, grants in configs if config.enabled}
+        gone = []
+        for key, share in list(self._shares.items()):
+            entry = wanted.get(key)
+            if entry is None or not share.replace(*entry):
+                gone.append(self._shares.pop(key))
+        for key, (config, grants) in wanted.items():
+            if key not in self._shares:
+                self._shares[key] = Share(config, grants, self._open_volume)
+        return gone
+
+    def close(self) -> None:
+        """Release every volume."""
+        for share in self._shares.values():
+            share.close()
+        self._shares.clear()
