@@ -97,7 +97,7 @@ def test_another_challenge_makes_a_recorded_answer_worthless(recorded: dict[str,
 @pytest.mark.parametrize("recorded", PROTECTED, ids=client)
 @pytest.mark.parametrize("which", [0, 1])
 def test_a_flag_changed_on_the_way_is_noticed_where_the_client_sent_a_mic(recorded: dict[str, Any], which: int) -> None:
-    """Turn off sealing or 128-bit keys in type 1, the version in type 3: neither is under the proof, both under the MIC."""
+    """NTLMSSP_NEGOTIATE_128 turned over in type 1 or type 3: not under the proof, but under the MIC."""
     tokens = [bytearray.fromhex(t) for t in recorded["tokens"]]
     flags = tokens[which].index(b"NTLMSSP\0") + (12, 60)[which]
     tokens[which][flags + 3] ^= 0x20
