@@ -213,10 +213,10 @@ def _closure(state: int, optional: int) -> int:
 
 
 def check_component(name: str) -> None:
-    """Check one component of a path  [MS-FSCC 2.1.5.2].
+    r"""Check one component of a path  [MS-FSCC 2.1.5.2].
 
     Raises NtError(OBJECT_NAME_INVALID) if it is empty, ".", "..", longer than 255 UTF-16
-    code units, or holds a control character or one of `" * / : < > ? \\ |`.
+    code units, or holds a control character or one of `" * / : < > ? \ |`.
     """
     if not name or _ILLEGAL.search(name) is not None or name in {".", ".."}:
         raise NtError(Status.OBJECT_NAME_INVALID, f"component {name!r}")

@@ -319,9 +319,9 @@ class AllInformation:
     def decode(cls, data: Buffer) -> Self:
         """Decode. Raises WireError."""
         fields = unpack(_ALL, data)
-        allocation, end, links, pending, directory = fields[6:11]
+        pending, directory = bool(fields[9]), bool(fields[10])
         name = utf16(data, _ALL.size, fields[18])
-        return cls(*fields[:5], allocation, end, links, bool(pending), bool(directory), *fields[12:18], name)
+        return cls(*(*fields[:5], *fields[6:9], pending, directory, *fields[12:18], name))
 
 
 @dataclass(slots=True)
