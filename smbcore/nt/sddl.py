@@ -91,14 +91,6 @@ _WHOLE_NAMES: Final = MappingProxyType({mask: name for name, mask in _WHOLE_RIGH
 
 _SINGLE_RIGHTS: Final = MappingProxyType(
     {
-        "GA": access.GENERIC_ALL,
-        "GX": access.GENERIC_EXECUTE,
-        "GW": access.GENERIC_WRITE,
-        "GR": access.GENERIC_READ,
-        "WO": access.WRITE_OWNER,
-        "WD": access.WRITE_DAC,
-        "RC": access.READ_CONTROL,
-        "SD": access.DELETE,
         "CC": 0x001,
         "DC": 0x002,
         "LC": 0x004,
@@ -108,6 +100,14 @@ _SINGLE_RIGHTS: Final = MappingProxyType(
         "DT": 0x040,
         "LO": 0x080,
         "CR": 0x100,
+        "SD": access.DELETE,
+        "RC": access.READ_CONTROL,
+        "WD": access.WRITE_DAC,
+        "WO": access.WRITE_OWNER,
+        "GA": access.GENERIC_ALL,
+        "GX": access.GENERIC_EXECUTE,
+        "GW": access.GENERIC_WRITE,
+        "GR": access.GENERIC_READ,
     }
 )
 _RIGHTS: Final = MappingProxyType({**_SINGLE_RIGHTS, **_WHOLE_RIGHTS})

@@ -286,7 +286,7 @@ class SecurityDescriptor:
 
 
 def select(sd: SecurityDescriptor, security_information: int) -> SecurityDescriptor:
-    """Return the parts of `sd` that a query asks for  [MS-FSA 2.1.5.14].
+    """Return the parts of `sd` that a query asks for  [MS-FSA 2.1.5].
 
     Label, attribute and scope entries live in the SACL and are filtered out of it when
     the whole of it is not asked for.
@@ -323,7 +323,7 @@ def _select_sacl(sacl: Acl | None, security_information: int) -> Acl | None:
 
 
 def merge(current: SecurityDescriptor, new: SecurityDescriptor, security_information: int) -> SecurityDescriptor:
-    """Return `current` with the parts of `new` that a set names  [MS-FSA 2.1.5.17].
+    """Return `current` with the parts of `new` that a set names  [MS-FSA 2.1.5].
 
     Generic rights of effective entries become file rights. A list counts as auto-inherited
     only when the client also asked for it (AUTO_INHERIT_REQ); that bit is never stored.

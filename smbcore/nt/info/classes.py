@@ -97,7 +97,7 @@ FILE_FIXED_SIZES: Final = MappingProxyType(
         FILE_FULL_EA_INFORMATION: 8,
         FILE_MODE_INFORMATION: 4,
         FILE_ALIGNMENT_INFORMATION: 4,
-        # The name's offset of 100 rounded up to 8  [MS-FSA 2.1.5.12.3].
+        # The name's offset of 100 rounded up to 8  [MS-FSA 2.1.5].
         FILE_ALL_INFORMATION: 104,
         FILE_ALLOCATION_INFORMATION: 8,
         FILE_END_OF_FILE_INFORMATION: 8,

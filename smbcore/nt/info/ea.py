@@ -1,4 +1,4 @@
-"""Extended attributes  [MS-FSCC 2.4.16, 2.4.16.1]."""
+"""Extended attributes  [MS-FSCC 2.4]."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class ExtendedAttribute:
 
 
 def is_legal_name(name: bytes) -> bool:
-    """Say whether an EA may have this name (else INVALID_EA_NAME)  [MS-FSCC 2.4.16]."""
+    """Say whether an EA may have this name (else INVALID_EA_NAME)  [MS-FSCC 2.4]."""
     return 0 < len(name) <= 0xFF and _ILLEGAL.isdisjoint(name)
 
 

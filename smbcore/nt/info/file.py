@@ -29,7 +29,7 @@ _PIPE_LOCAL = Struct("<10I")
 _PIPE_REMOTE = Struct("<qI")
 _LENGTH = Struct("<I")
 
-# Times of a set that are not times  [MS-FSCC 2.4.7].
+# Times of a set that are not times  [MS-FSCC 2.4].
 TIME_UNCHANGED = 0
 TIME_FREEZE = -1
 TIME_THAW = -2
@@ -55,7 +55,7 @@ FILE_CS_FLAG_CASE_SENSITIVE_DIR = 0x1
 
 @dataclass(slots=True)
 class BasicInformation:
-    """FileBasicInformation: times and attributes  [MS-FSCC 2.4.7].
+    """FileBasicInformation: times and attributes  [MS-FSCC 2.4].
 
     When set, a time of TIME_UNCHANGED, TIME_FREEZE or TIME_THAW and attributes of 0 have
     their own meaning.
@@ -97,7 +97,7 @@ class BasicInformation:
 
 @dataclass(slots=True)
 class StandardInformation:
-    """FileStandardInformation: sizes, links and what kind it is  [MS-FSCC 2.4.41]."""
+    """FileStandardInformation: sizes, links and what kind it is  [MS-FSCC 2.4]."""
 
     allocation_size: int
     end_of_file: int
@@ -125,7 +125,7 @@ class StandardInformation:
 
 @dataclass(slots=True)
 class StandardLinkInformation:
-    """FileStandardLinkInformation: hard link counts  [MS-FSCC 2.4.42]."""
+    """FileStandardLinkInformation: hard link counts  [MS-FSCC 2.4]."""
 
     accessible_links: int
     total_links: int
@@ -162,84 +162,84 @@ class _Number:
 
 
 class InternalInformation(_Number):
-    """FileInternalInformation: the 64-bit file id  [MS-FSCC 2.4.25]."""
+    """FileInternalInformation: the 64-bit file id  [MS-FSCC 2.4]."""
 
     __slots__ = ()
     _struct = Struct("<Q")
 
 
 class EaInformation(_Number):
-    """FileEaInformation: bytes of extended attributes  [MS-FSCC 2.4.13]."""
+    """FileEaInformation: bytes of extended attributes  [MS-FSCC 2.4]."""
 
     __slots__ = ()
     _struct = Struct("<I")
 
 
 class AccessInformation(_Number):
-    """FileAccessInformation: granted access mask  [MS-FSCC 2.4.1]."""
+    """FileAccessInformation: granted access mask  [MS-FSCC 2.4]."""
 
     __slots__ = ()
     _struct = Struct("<I")
 
 
 class PositionInformation(_Number):
-    """FilePositionInformation: current byte offset  [MS-FSCC 2.4.35]."""
+    """FilePositionInformation: current byte offset  [MS-FSCC 2.4]."""
 
     __slots__ = ()
     _struct = Struct("<q")
 
 
 class ModeInformation(_Number):
-    """FileModeInformation: create options that stay in effect  [MS-FSCC 2.4.26]."""
+    """FileModeInformation: create options that stay in effect  [MS-FSCC 2.4]."""
 
     __slots__ = ()
     _struct = Struct("<I")
 
 
 class AlignmentInformation(_Number):
-    """FileAlignmentInformation: buffer alignment of the device  [MS-FSCC 2.4.3]."""
+    """FileAlignmentInformation: buffer alignment of the device  [MS-FSCC 2.4]."""
 
     __slots__ = ()
     _struct = Struct("<I")
 
 
 class EndOfFileInformation(_Number):
-    """FileEndOfFileInformation: new size in bytes  [MS-FSCC 2.4.14]."""
+    """FileEndOfFileInformation: new size in bytes  [MS-FSCC 2.4]."""
 
     __slots__ = ()
     _struct = Struct("<q")
 
 
 class AllocationInformation(_Number):
-    """FileAllocationInformation: new allocation in bytes  [MS-FSCC 2.4.4]."""
+    """FileAllocationInformation: new allocation in bytes  [MS-FSCC 2.4]."""
 
     __slots__ = ()
     _struct = Struct("<q")
 
 
 class ValidDataLengthInformation(_Number):
-    """FileValidDataLengthInformation: bytes that hold data  [MS-FSCC 2.4.50]."""
+    """FileValidDataLengthInformation: bytes that hold data  [MS-FSCC 2.4]."""
 
     __slots__ = ()
     _struct = Struct("<q")
 
 
 class DispositionInformation(_Number):
-    """FileDispositionInformation: nonzero deletes on close  [MS-FSCC 2.4.11]."""
+    """FileDispositionInformation: nonzero deletes on close  [MS-FSCC 2.4]."""
 
     __slots__ = ()
     _struct = Struct("<B")
 
 
 class DispositionInformationEx(_Number):
-    """FileDispositionInformationEx: FILE_DISPOSITION_* flags  [MS-FSCC 2.4.12]."""
+    """FileDispositionInformationEx: FILE_DISPOSITION_* flags  [MS-FSCC 2.4]."""
 
     __slots__ = ()
     _struct = Struct("<I")
 
 
 class CaseSensitiveInformation(_Number):
-    """FileCaseSensitiveInformation: FILE_CS_FLAG_* of a directory  [MS-FSCC 2.4.9]."""
+    """FileCaseSensitiveInformation: FILE_CS_FLAG_* of a directory  [MS-FSCC 2.4]."""
 
     __slots__ = ()
     _struct = Struct("<I")
@@ -247,7 +247,7 @@ class CaseSensitiveInformation(_Number):
 
 @dataclass(slots=True)
 class NameInformation:
-    """A length and a name: FileName, AlternateName, NormalizedName, ShortName  [MS-FSCC 2.4.27]."""
+    """A length and a name: FileName, AlternateName, NormalizedName, ShortName  [MS-FSCC 2.4]."""
 
     name: str
 
@@ -264,7 +264,7 @@ class NameInformation:
 
 @dataclass(slots=True)
 class AllInformation:
-    """FileAllInformation: everything in one answer  [MS-FSCC 2.4.2].
+    """FileAllInformation: everything in one answer  [MS-FSCC 2.4].
 
     name  full path from the root of the share with a leading backslash
     """
@@ -326,7 +326,7 @@ class AllInformation:
 
 @dataclass(slots=True)
 class NetworkOpenInformation:
-    """FileNetworkOpenInformation: what a client wants of a new handle  [MS-FSCC 2.4.29]."""
+    """FileNetworkOpenInformation: what a client wants of a new handle  [MS-FSCC 2.4]."""
 
     creation_time: int
     last_access_time: int
@@ -357,7 +357,7 @@ class NetworkOpenInformation:
 
 @dataclass(slots=True)
 class AttributeTagInformation:
-    """FileAttributeTagInformation: attributes and reparse tag  [MS-FSCC 2.4.6]."""
+    """FileAttributeTagInformation: attributes and reparse tag  [MS-FSCC 2.4]."""
 
     attributes: int
     reparse_tag: int = 0
@@ -374,7 +374,7 @@ class AttributeTagInformation:
 
 @dataclass(slots=True)
 class CompressionInformation:
-    """FileCompressionInformation: compressed size and how  [MS-FSCC 2.4.9].
+    """FileCompressionInformation: compressed size and how  [MS-FSCC 2.4].
 
     The shifts are binary logarithms of unit, chunk and cluster sizes.
     """
@@ -403,7 +403,7 @@ class CompressionInformation:
 
 @dataclass(slots=True)
 class IdInformation:
-    """FileIdInformation: volume serial number and 128-bit file id  [MS-FSCC 2.4.22].
+    """FileIdInformation: volume serial number and 128-bit file id  [MS-FSCC 2.4].
 
     file_id  16 bytes, little-endian
     """
@@ -423,7 +423,7 @@ class IdInformation:
 
 @dataclass(slots=True)
 class PipeInformation:
-    """FilePipeInformation: read and completion mode, both 0 or 1  [MS-FSCC 2.4.31]."""
+    """FilePipeInformation: read and completion mode, both 0 or 1  [MS-FSCC 2.4]."""
 
     read_mode: int = 0
     completion_mode: int = 0
@@ -440,7 +440,7 @@ class PipeInformation:
 
 @dataclass(slots=True)
 class PipeLocalInformation:
-    """FilePipeLocalInformation: type, quotas and state of a pipe  [MS-FSCC 2.4.32].
+    """FilePipeLocalInformation: type, quotas and state of a pipe  [MS-FSCC 2.4].
 
     Sizes in bytes; the defaults are those of a message pipe's connected server end.
     """
@@ -479,7 +479,7 @@ class PipeLocalInformation:
 
 @dataclass(slots=True)
 class PipeRemoteInformation:
-    """FilePipeRemoteInformation: how writes are collected  [MS-FSCC 2.4.33]."""
+    """FilePipeRemoteInformation: how writes are collected  [MS-FSCC 2.4]."""
 
     collect_data_time: int = 0
     maximum_collection_count: int = 0

@@ -174,7 +174,7 @@ class CopyChunkResponse:
 
 @dataclass(slots=True)
 class AllocatedRange:
-    """One range of FSCTL_QUERY_ALLOCATED_RANGES, in request and reply  [MS-FSCC 2.3.52]."""
+    """One range of FSCTL_QUERY_ALLOCATED_RANGES, in request and reply  [MS-FSCC 2.3]."""
 
     offset: int
     length: int
@@ -204,7 +204,7 @@ def decode_ranges(data: Buffer) -> list[AllocatedRange]:
 
 @dataclass(slots=True)
 class ZeroData:
-    """FILE_ZERO_DATA_INFORMATION: zero from `offset` up to, not including, `beyond`  [MS-FSCC 2.3.71]."""
+    """FILE_ZERO_DATA_INFORMATION: zero from `offset` up to, not including, `beyond`  [MS-FSCC 2.3]."""
 
     offset: int
     beyond: int
@@ -220,12 +220,12 @@ class ZeroData:
 
 
 def decode_set_sparse(data: Buffer) -> bool:
-    """Decode FSCTL_SET_SPARSE: no data means True  [MS-FSCC 2.3.69]."""
+    """Decode FSCTL_SET_SPARSE: no data means True  [MS-FSCC 2.3]."""
     return not len(data) or data[0] != 0
 
 
 def encode_compression(compression_format: int) -> bytes:
-    """Encode COMPRESSION_FORMAT_* of FSCTL_GET/SET_COMPRESSION  [MS-FSCC 2.3.18, 2.3.67]."""
+    """Encode COMPRESSION_FORMAT_* of FSCTL_GET/SET_COMPRESSION  [MS-FSCC 2.3]."""
     return _U16.pack(compression_format)
 
 
@@ -337,7 +337,7 @@ def _multi_string(tokens: list[str]) -> bytes:
 
 @dataclass(slots=True)
 class PipeWaitRequest:
-    """FSCTL_PIPE_WAIT Request; timeout in 100 ns, None for the pipe's own  [MS-FSCC 2.3.49]."""
+    """FSCTL_PIPE_WAIT Request; timeout in 100 ns, None for the pipe's own  [MS-FSCC 2.3]."""
 
     name: str
     timeout: int | None = None
@@ -356,7 +356,7 @@ class PipeWaitRequest:
 
 @dataclass(slots=True)
 class PipePeek:
-    """FSCTL_PIPE_PEEK Reply; counts in bytes and messages  [MS-FSCC 2.3.46]."""
+    """FSCTL_PIPE_PEEK Reply; counts in bytes and messages  [MS-FSCC 2.3]."""
 
     state: int
     read_data_available: int
@@ -372,7 +372,8 @@ class PipePeek:
     @classmethod
     def decode(cls, data: Buffer) -> Self:
         """Decode. Raises WireError."""
-        return cls(*unpack(_PIPE_PEEK, data), bytes(data[_PIPE_PEEK.size :]))
+        state, available, messages, length = unpack(_PIPE_PEEK, data)
+        return cls(state, available, messages, length, bytes(data[_PIPE_PEEK.size :]))
 
 
 @dataclass(slots=True)
@@ -396,7 +397,7 @@ class ObjectId:
 
 @dataclass(slots=True)
 class TrimRequest:
-    """FSCTL_FILE_LEVEL_TRIM Request: (offset, length) pairs  [MS-FSCC 2.3.13]."""
+    """FSCTL_FILE_LEVEL_TRIM Request: (offset, length) pairs  [MS-FSCC 2.3]."""
 
     ranges: list[tuple[int, int]] = field(default_factory=list)
     key: int = 0
@@ -415,7 +416,7 @@ class TrimRequest:
 
 
 def encode_trimmed(ranges_processed: int) -> bytes:
-    """Encode FSCTL_FILE_LEVEL_TRIM Reply  [MS-FSCC 2.3.14]."""
+    """Encode FSCTL_FILE_LEVEL_TRIM Reply  [MS-FSCC 2.3]."""
     return _TRIMMED.pack(ranges_processed)
 
 
@@ -426,7 +427,7 @@ def decode_trimmed(data: Buffer) -> int:
 
 @dataclass(slots=True)
 class DuplicateExtents:
-    """SMB2_DUPLICATE_EXTENTS_DATA: share blocks of another open  [MS-FSCC 2.3.7.2].
+    """SMB2_DUPLICATE_EXTENTS_DATA: share blocks of another open  [MS-FSCC 2.3].
 
     source_file_id  16 bytes, the SMB2 FileId of the source
     """
@@ -451,7 +452,7 @@ DUPLICATE_EXTENTS_DATA_EX_SOURCE_ATOMIC = 0x1
 
 @dataclass(slots=True)
 class DuplicateExtentsEx:
-    """SMB2_DUPLICATE_EXTENTS_DATA_EX: the same with flags  [MS-FSCC 2.3.9.2]."""
+    """SMB2_DUPLICATE_EXTENTS_DATA_EX: the same with flags  [MS-FSCC 2.3]."""
 
     source_file_id: bytes
     source_offset: int
@@ -482,7 +483,7 @@ class DuplicateExtentsEx:
 
 @dataclass(slots=True)
 class IntegrityInformation:
-    """FSCTL_GET_INTEGRITY_INFORMATION_BUFFER; sizes in bytes  [MS-FSCC 2.3.22]."""
+    """FSCTL_GET_INTEGRITY_INFORMATION_BUFFER; sizes in bytes  [MS-FSCC 2.3]."""
 
     checksum_algorithm: int
     flags: int
@@ -502,7 +503,7 @@ class IntegrityInformation:
 
 @dataclass(slots=True)
 class SetIntegrityInformation:
-    """FSCTL_SET_INTEGRITY_INFORMATION_BUFFER  [MS-FSCC 2.3.73]."""
+    """FSCTL_SET_INTEGRITY_INFORMATION_BUFFER  [MS-FSCC 2.3]."""
 
     checksum_algorithm: int
     flags: int = 0
@@ -523,7 +524,7 @@ FILE_REGION_USAGE_VALID_CACHED_DATA = 0x1
 
 @dataclass(slots=True)
 class FileRegion:
-    """One region of FSCTL_QUERY_FILE_REGIONS, also its request  [MS-FSCC 2.3.55, 2.3.56.1]."""
+    """One region of FSCTL_QUERY_FILE_REGIONS, also its request  [MS-FSCC 2.3]."""
 
     offset: int
     length: int
@@ -540,7 +541,7 @@ class FileRegion:
 
 
 def encode_regions(regions: list[FileRegion], total: int) -> bytes:
-    """Encode FILE_REGION_OUTPUT: `regions` of the `total` that exist  [MS-FSCC 2.3.56]."""
+    """Encode FILE_REGION_OUTPUT: `regions` of the `total` that exist  [MS-FSCC 2.3]."""
     return _REGIONS.pack(0, total, len(regions)) + b"".join([r.encode() for r in regions])
 
 

@@ -1,4 +1,4 @@
-"""Lists of streams and hard links of one file  [MS-FSCC 2.4.44, 2.4.21]."""
+"""Lists of streams and hard links of one file  [MS-FSCC 2.4]."""
 
 from __future__ import annotations
 

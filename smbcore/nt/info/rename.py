@@ -1,4 +1,4 @@
-"""Rename and link requests, in the form that SMB2 sends  [MS-FSCC 2.4.24, 2.4.40]."""
+"""Rename and link requests, in the form that SMB2 sends  [MS-FSCC 2.4]."""
 
 from __future__ import annotations
 
@@ -59,28 +59,28 @@ class _Target:
 
 
 class RenameInformation(_Target):
-    """FileRenameInformation  [MS-FSCC 2.4.40.2]."""
+    """FileRenameInformation  [MS-FSCC 2.4]."""
 
     __slots__ = ()
     _struct = _PLAIN
 
 
 class RenameInformationEx(_Target):
-    """FileRenameInformationEx: with FILE_RENAME_* flags  [MS-FSCC 2.4.41]."""
+    """FileRenameInformationEx: with FILE_RENAME_* flags  [MS-FSCC 2.4]."""
 
     __slots__ = ()
     _struct = _EXTENDED
 
 
 class LinkInformation(_Target):
-    """FileLinkInformation: make a hard link  [MS-FSCC 2.4.24.2]."""
+    """FileLinkInformation: make a hard link  [MS-FSCC 2.4]."""
 
     __slots__ = ()
     _struct = _PLAIN
 
 
 class LinkInformationEx(_Target):
-    """FileLinkInformationEx: with FILE_LINK_* flags  [MS-FSCC 2.4.25]."""
+    """FileLinkInformationEx: with FILE_LINK_* flags  [MS-FSCC 2.4]."""
 
     __slots__ = ()
     _struct = _EXTENDED
