@@ -170,6 +170,6 @@ class _Connection:
             return
         try:
             self._writer.write(encode(request_id, message))
-        except ControlError as error:
-            log.error("control: reply not sent: %s", error)
+        except ControlError:
+            log.exception("control: a reply was not sent")
             self._writer.write(encode(request_id, Failed("internal", "The reply was too long.")))

@@ -21,11 +21,11 @@ from sqlalchemy import (
     delete,
     update,
 )
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, StatementError
 
 from smbcore.state import outbox
 from smbcore.state.engine import writing
+from smbcore.state.rows import insert_on_conflict
 from smbcore.state.schema import byte_range, lease, open_, session, tcon, version
 from smbcore.state.types import UTCDateTime, WireText
 
@@ -223,12 +223,5 @@ def _blank(column: Column[Any], now: datetime) -> Any:
 def _upsert(connection: Connection, table: Table) -> Any:
     keys = [column.name for column in table.primary_key.columns]
     others = [column.name for column in table.columns if column.name not in keys]
-    if connection.dialect.name == "postgresql":
-        on_postgresql = postgresql.insert(table)
-        return on_postgresql.on_conflict_do_update(
-            index_elements=keys, set_={name: on_postgresql.excluded[name] for name in others}
-        )
-    on_sqlite = sqlite.insert(table)
-    return on_sqlite.on_conflict_do_update(
-        index_elements=keys, set_={name: on_sqlite.excluded[name] for name in others}
-    )
+    new = insert_on_conflict(connection, table)
+    return new.on_conflict_do_update(index_elements=keys, set_={name: new.excluded[name] for name in others})

@@ -11,8 +11,9 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import Connection, delete, func, insert, select
 
+from smbcore.state.rows import insert_on_conflict
 from smbcore.state.schema import counter, outbox
 
 TOPICS = (
@@ -74,12 +75,12 @@ def take_numbers(connection: Connection, count: int, name: str = "outbox") -> in
 
     Until the transaction ends nobody else can take numbers of the same counter.
     """
-    taken = connection.scalar(
-        update(counter).where(counter.c.name == name).values(value=counter.c.value + count).returning(counter.c.value)
-    )
-    if taken is None:
-        connection.execute(insert(counter).values(name=name, value=count))
-        taken = count
+    new = insert_on_conflict(connection, counter).values(name=name, value=count)
+    taken = connection.execute(
+        new.on_conflict_do_update(index_elements=["name"], set_={"value": counter.c.value + count}).returning(
+            counter.c.value
+        )
+    ).scalar_one()
     return int(taken) - count + 1
 
 

@@ -1,4 +1,4 @@
-"""Changing a versioned row."""
+"""Ways of changing rows that both databases share."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Table, update
+from sqlalchemy.dialects import postgresql, sqlite
 
 from smbcore.state.errors import ConflictError
 
@@ -25,3 +26,8 @@ def update_versioned(
     )
     if done.rowcount != 1:
         raise ConflictError("version", "Someone else changed this meanwhile: load it again and repeat your change.")
+
+
+def insert_on_conflict(connection: Connection, table: Table) -> postgresql.Insert | sqlite.Insert:
+    """Return an INSERT that has `on_conflict_do_update` and `excluded`."""
+    return postgresql.insert(table) if connection.dialect.name == "postgresql" else sqlite.insert(table)

@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+import pytest
+
+from smbcore.state.configuration import Settings, ShareOptions
+from smbcore.state.options import OptionError, describe, dump, parse
+
+
+@pytest.mark.parametrize("cls", [ShareOptions, Settings])
+def test_every_option_is_documented(cls):
+    for info in describe(cls):
+        assert info.doc.endswith("."), info.name
+        assert info.type in {"bool", "int", "str", "list"}, info.name
+
+
+@pytest.mark.parametrize("cls", [ShareOptions, Settings])
+def test_defaults_are_valid_and_need_no_storage(cls):
+    defaults = {info.name: info.default for info in describe(cls)}
+    assert parse(cls, defaults) == cls()
+    assert dump(cls()) == {}
+
+
+def test_what_differs_is_stored_and_comes_back():
+    options = ShareOptions(streams=False, hide_files=("*.tmp", "~*"))
+    assert dump(options) == {"hide_files": ["*.tmp", "~*"], "streams": False}
+    assert parse(ShareOptions, dump(options)) == options
+
+
+@pytest.mark.parametrize(
+    "cls, values, option",
+    [
+        (ShareOptions, {"strems": True}, "strems"),
+        (ShareOptions, {"streams": 1}, "streams"),
+        (ShareOptions, {"streams": "yes"}, "streams"),
+        (ShareOptions, {"hide_files": "*.tmp"}, "hide_files"),
+        (ShareOptions, {"hide_files": [""]}, "hide_files"),
+        (ShareOptions, {"hide_files": [1]}, "hide_files"),
+        (Settings, {"max_io_size": True}, "max_io_size"),
+        (Settings, {"max_io_size": 65_535}, "max_io_size"),
+        (Settings, {"max_io_size": 8_388_609}, "max_io_size"),
+        (Settings, {"min_dialect": "1.0"}, "min_dialect"),
+        (Settings, {"server_name": None}, "server_name"),
+    ],
+)
+def test_what_has_no_meaning_is_refused_by_name(cls, values, option):
+    with pytest.raises(OptionError) as caught:
+        parse(cls, values)
+    assert caught.value.option == option

@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+from importlib.util import find_spec
+
+import pytest
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import inspect, text
+
+from smbcore.state.engine import open_engine, writing
+from smbcore.state.errors import SchemaError
+from smbcore.state.schema import metadata
+from smbcore.state.upgrade import check_schema_version, read_schema_version, upgrade
+from smbcore.state.version import SCHEMA_VERSION, revision_name
+
+
+def alembic_config(connection=None) -> Config:
+    config = Config()
+    config.set_main_option("script_location", find_spec("migrations").submodule_search_locations[0])
+    config.attributes["connection"] = connection
+    return config
+
+
+@pytest.fixture
+def empty(database_url):
+    engine = open_engine(database_url)
+    yield engine
+    engine.dispose()
+
+
+def test_migrations_build_exactly_the_declared_schema(empty):
+    upgrade(empty)
+    with empty.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        assert compare_metadata(context, metadata) == []
+    check_schema_version(empty)
+
+
+def test_upgrading_twice_changes_nothing(empty):
+    upgrade(empty)
+    upgrade(empty)
+    assert read_schema_version(empty) == SCHEMA_VERSION
+
+
+def test_migrations_go_down_to_nothing_and_up_again(empty):
+    upgrade(empty)
+    with writing(empty) as connection:
+        command.downgrade(alembic_config(connection), "base")
+        assert inspect(connection).get_table_names() == ["alembic_version"]
+    upgrade(empty)
+    check_schema_version(empty)
+
+
+def test_an_empty_database_is_called_empty(empty):
+    with pytest.raises(SchemaError, match="is empty"):
+        check_schema_version(empty)
+
+
+@pytest.mark.parametrize("act", [check_schema_version, upgrade])
+def test_a_newer_schema_gives_one_clear_line(empty, act):
+    upgrade(empty)
+    newer = SCHEMA_VERSION + 1
+    with writing(empty) as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = :v"), {"v": revision_name(newer)})
+    with pytest.raises(SchemaError) as caught:
+        act(empty)
+    assert str(caught.value) == (
+        f"the database has schema version {newer}, this program knows up to {SCHEMA_VERSION}: install the newer program"
+    )
+
+
+def test_an_unknown_schema_is_refused(empty):
+    upgrade(empty)
+    with writing(empty) as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = 'deadbeef'"))
+    with pytest.raises(SchemaError, match="unknown schema version 'deadbeef'"):
+        check_schema_version(empty)
+
+
+def test_the_history_is_one_line_that_ends_at_this_version():
+    scripts = ScriptDirectory.from_config(alembic_config())
+    revisions = [script.revision for script in scripts.walk_revisions()]
+    assert revisions == [revision_name(number) for number in range(SCHEMA_VERSION, 0, -1)]
