@@ -14,7 +14,7 @@ from appliance.commands.common import DatabaseOption, DataOption, PasswordFileOp
 from appliance.commands.serve import serve, setup_link
 from appliance.errors import UsageProblem
 from appliance.installation import Installation
-from appliance.services.audit import Deed
+from appliance.services.work import Deed
 from smbcore.state import accounts
 
 app = typer.Typer(

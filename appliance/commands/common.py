@@ -20,15 +20,13 @@ from appliance.clock import SystemClock
 from appliance.errors import OperationProblem, UsageProblem
 from appliance.installation import DATABASE_URL_VARIABLE, Installation, first_line
 from appliance.problems import Problem
-from appliance.services.audit import Actor, Deed, record
+from appliance.security.passwords import PasswordWork
 from appliance.services.core import SocketCore
-from smbcore.control.messages import ReloadConfiguration
-from smbcore.state.engine import writing
+from appliance.services.work import Actor, Deed, Work
 from smbcore.state.errors import StateError
 from smbcore.state.keyfile import KeyFile
 from smbcore.state.passwords import Credentials, derive
 
-_CORE_UNREACHABLE = 503
 _STANDARD_INPUT = "-"
 
 
@@ -61,28 +59,25 @@ PasswordFileOption = Annotated[
 class Session:
     """An opened installation, for one command."""
 
-    installation: Installation
     engine: Engine
-    actor: Actor
-    now: datetime
+    work: Work
 
     @property
     def key(self) -> KeyFile:
         """The key file."""
-        return self.installation.load_key()
+        return self.work.key
+
+    @property
+    def now(self) -> datetime:
+        """The present moment."""
+        return self.work.now
 
     @contextmanager
     def change(self, deed: Deed) -> Iterator[Connection]:
         """Give a transaction that also records the deed, and tell a running core afterwards."""
-        with writing(self.engine) as connection:
+        with self.work.change(deed) as connection:
             yield connection
-            record(connection, self.actor, deed, self.now)
-        try:
-            SocketCore(self.installation.directory.control_socket).request(ReloadConfiguration())
-        except Problem as problem:
-            if problem.status != _CORE_UNREACHABLE:
-                raise
-            # No core is running: it reads the configuration when it starts.
+        self.work.reload()
 
 
 @contextmanager
@@ -90,10 +85,12 @@ def opened(data: Path, database_url: str | None) -> Iterator[Session]:
     """Open an installation for a command; refusals become one line."""
     installation = Installation.at(data, database_url)
     engine = installation.open_database()
+    core = SocketCore(installation.directory.control_socket)
     actor = Actor(f"command line ({getpass.getuser()})")
     try:
         with explained():
-            yield Session(installation, engine, actor, SystemClock().now())
+            key = installation.load_key()
+            yield Session(engine, Work(engine, core, SystemClock(), key, PasswordWork(), actor))
     finally:
         engine.dispose()
 

@@ -10,7 +10,7 @@ import typer
 from appliance.commands.common import DatabaseOption, DataOption, Session, opened
 from appliance.commands.tables import print_table
 from appliance.errors import UsageProblem
-from appliance.services.audit import Deed
+from appliance.services.work import Deed
 from smbcore.state import groups
 from smbcore.state.configuration import GroupConfig
 

@@ -20,12 +20,13 @@ from appliance.commands.common import DatabaseOption, DataOption, explained
 from appliance.demo import create_demo_share
 from appliance.errors import OperationProblem, UsageProblem
 from appliance.installation import DATABASE_URL_VARIABLE, Installation
-from appliance.services.setup import create_code, is_needed
+from appliance.services.setup import is_setup_needed
 from appliance.supervisor import ChildSpec, Supervisor
 from smbcore.control.client import ControlClient
 from smbcore.control.errors import CommandFailed, ControlUnavailable
 from smbcore.control.messages import Ping, Pong
 from smbcore.state.engine import writing
+from smbcore.state.setup_codes import create_setup_code
 
 _PROBE_TIMEOUT = 2.0
 
@@ -70,9 +71,10 @@ def setup_link(installation: Installation, base_url: str) -> str | None:
     engine = installation.open_database()
     try:
         with explained(), writing(engine) as connection:
-            if not is_needed(connection):
+            if not is_setup_needed(connection):
                 return None
-            return f"{base_url}/setup?code={create_code(connection, SystemClock().now())}"
+            code = create_setup_code(connection, now=SystemClock().now())
+            return f"{base_url}/setup?code={code}"
     finally:
         engine.dispose()
 

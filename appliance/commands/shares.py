@@ -11,8 +11,8 @@ import typer
 from appliance.commands.common import DatabaseOption, DataOption, opened
 from appliance.commands.tables import print_table
 from appliance.errors import UsageProblem
-from appliance.services.audit import Deed
 from appliance.services.folders import prepare_folder
+from appliance.services.work import Deed
 from smbcore.state import shares
 from smbcore.state.configuration import ShareAccess, ShareConfig
 

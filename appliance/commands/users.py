@@ -17,7 +17,7 @@ from appliance.commands.common import (
 )
 from appliance.commands.tables import print_table
 from appliance.errors import UsageProblem
-from appliance.services.audit import Deed
+from appliance.services.work import Deed
 from smbcore.state import accounts
 
 app = typer.Typer(no_args_is_help=True, help="Users: who may sign in.")

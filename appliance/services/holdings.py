@@ -1,0 +1,138 @@
+"""Leases, byte-range locks and nodes, read from the shared schema."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from datetime import datetime, timedelta
+from typing import Literal
+
+from sqlalchemy import Connection, func, select
+
+from appliance.models.activity import Lease, Lock, Node
+from appliance.models.common import Page, clean
+from appliance.services.paging import Order, PageRequest, split
+from smbcore.state import outbox
+from smbcore.state.schema import byte_range, lease, open_, session, version
+
+SILENT_AFTER = timedelta(seconds=30)
+"""A node that was not heard of for this long is silent."""
+
+_LEASE_ORDER = Order({"lease_key": lease.c.lease_key}, lease.c.client_guid, "lease_key")
+
+
+def list_leases(connection: Connection, page: PageRequest | None = None) -> Page[Lease]:
+    """Return a page of leases, with the files they cover and who holds them."""
+    page = page or PageRequest()
+    query = select(lease, version.c.name.label("node_name")).select_from(
+        lease.outerjoin(version, version.c.node_id == lease.c.node_id)
+    )
+    found = connection.execute(_LEASE_ORDER.apply(query, page)).mappings().all()
+    rows, cursor = split(found, page.limit)
+    paths, users = _covered(connection, [row["lease_key"] for row in rows])
+    items = [
+        Lease(
+            id=f"{row['client_guid']}:{row['lease_key']}",
+            client_guid=row["client_guid"],
+            lease_key=row["lease_key"],
+            state=row["state"],
+            breaking_to=row["breaking_to"],
+            epoch=row["epoch"],
+            version=row["version"],
+            node=row["node_name"] or row["node_id"],
+            users=users[row["client_guid"], row["lease_key"]],
+            paths=paths[row["client_guid"], row["lease_key"]],
+        )
+        for row in rows
+    ]
+    return Page[Lease](items=items, next=cursor, seq=str(outbox.last_seq(connection)))
+
+
+def list_locks(connection: Connection, limit: int = 500) -> Page[Lock]:
+    """Return byte-range locks by file; one page, because nobody reads more."""
+    query = (
+        select(byte_range, open_.c.share, open_.c.path, session.c.user, version.c.name.label("node_name"))
+        .select_from(
+            byte_range.join(open_, open_.c.key == byte_range.c.open_key)
+            .outerjoin(session, session.c.key == open_.c.session_key)
+            .outerjoin(version, version.c.node_id == byte_range.c.node_id)
+        )
+        .order_by(open_.c.share, open_.c.path, byte_range.c.offset)
+        .limit(limit)
+    )
+    items = [
+        Lock(
+            id=f"{row['open_key']}:{row['offset']}:{row['length']}:{int(row['exclusive'])}",
+            open_id=str(row["open_key"]),
+            offset=str(row["offset"]),
+            length=str(row["length"]),
+            exclusive=row["exclusive"],
+            user=clean(row["user"] or ""),
+            share=clean(row["share"]),
+            path=clean(row["path"]),
+            node=row["node_name"] or row["node_id"],
+        )
+        for row in connection.execute(query).mappings()
+    ]
+    return Page[Lock](items=items, seq=str(outbox.last_seq(connection)))
+
+
+def list_nodes(connection: Connection, now: datetime) -> Page[Node]:
+    """Return all nodes by name."""
+    sessions = _counts_by_node(connection, "session")
+    opens = _counts_by_node(connection, "open")
+    items = [
+        Node(
+            id=row["node_id"],
+            name=row["name"],
+            state=_node_state(row["state"], row["heartbeat_at"], now),
+            software=row["software"],
+            version_min=row["version_min"],
+            version_max=row["version_max"],
+            version_current=row["version_current"],
+            addresses=list(row["addresses"]),
+            boot_id=row["boot_id"],
+            started_at=row["started_at"],
+            heartbeat_at=row["heartbeat_at"],
+            sessions=sessions.get(row["node_id"], 0),
+            opens=opens.get(row["node_id"], 0),
+        )
+        for row in connection.execute(select(version).order_by(version.c.name)).mappings()
+    ]
+    return Page[Node](items=items, seq=str(outbox.last_seq(connection)))
+
+
+def _node_state(stored: str, heartbeat_at: datetime, now: datetime) -> Literal["up", "stopping", "down", "silent"]:
+    if stored == "down":
+        return "down"
+    if now - heartbeat_at > SILENT_AFTER:
+        return "silent"
+    return "stopping" if stored == "stopping" else "up"
+
+
+def _counts_by_node(connection: Connection, name: str) -> dict[str, int]:
+    table = {"session": session, "open": open_}[name]
+    query = select(table.c.node_id, func.count().label("number")).group_by(table.c.node_id)
+    return {row.node_id: row.number for row in connection.execute(query)}
+
+
+_Covered = defaultdict[tuple[str, str], list[str]]
+
+
+def _covered(connection: Connection, lease_keys: list[str]) -> tuple[_Covered, _Covered]:
+    paths: _Covered = defaultdict(list)
+    users: _Covered = defaultdict(list)
+    query = (
+        select(open_.c.client_guid, open_.c.lease_key, open_.c.share, open_.c.path, session.c.user)
+        .select_from(open_.outerjoin(session, session.c.key == open_.c.session_key))
+        .where(open_.c.lease_key.in_(lease_keys))
+        .distinct()
+        .order_by(open_.c.share, open_.c.path)
+    )
+    for row in connection.execute(query):
+        key = (row.client_guid, row.lease_key)
+        path = clean(f"{row.share}\\{row.path}" if row.path else row.share)
+        if path not in paths[key]:
+            paths[key].append(path)
+        if row.user and clean(row.user) not in users[key]:
+            users[key].append(clean(row.user))
+    return paths, users

@@ -1,0 +1,41 @@
+"""Masks and states in the words that people see."""
+
+from __future__ import annotations
+
+from smbcore.nt import access
+
+_READS = access.FILE_READ_DATA | access.FILE_EXECUTE
+_WRITES = access.FILE_WRITE_DATA | access.FILE_APPEND_DATA
+_SHARE_MODES = ((1, "read"), (2, "write"), (4, "delete"))
+_OPLOCKS = {"II": "read", "exclusive": "read, write", "batch": "read, write, handle"}
+_LEASES = (("R", "read"), ("W", "write"), ("H", "handle"))
+
+
+def access_summary(mask: int) -> str:
+    """Return a mask in a word or two: "read", "read+write", "full control", "attributes only"."""
+    if mask & access.FILE_ALL_ACCESS == access.FILE_ALL_ACCESS:
+        return "full control"
+    parts = [word for bits, word in ((_READS, "read"), (_WRITES, "write"), (access.DELETE, "delete")) if mask & bits]
+    return "+".join(parts) or "attributes only"
+
+
+def writes(mask: int) -> bool:
+    """Tell whether data can be written with this mask."""
+    return bool(mask & _WRITES)
+
+
+def share_mode_words(mode: int) -> str:
+    """Return what others may do: "read, write", or "nothing"."""
+    return ", ".join(word for bit, word in _SHARE_MODES if mode & bit) or "nothing"
+
+
+def caching_words(kind: str, level: str) -> str:
+    """Return what a client may cache: "read, write", or "nothing"."""
+    if kind == "oplock":
+        return _OPLOCKS.get(level, level)
+    return ", ".join(word for letter, word in _LEASES if letter in level) or "nothing"
+
+
+def plural(count: int, one: str, many: str) -> str:
+    """Return the number with its noun: "1 file", "3 files"."""
+    return f"{count:,} {one if count == 1 else many}"
