@@ -46,7 +46,7 @@ class AccountStore:
         self._accounts = {account.name.casefold(): account for account in configuration.accounts}
         self._tokens: dict[str, Token] = {}
 
-    def nt_hash(self, domain: str, user: str) -> bytes | None:  # noqa: ARG002 - no domains
+    def nt_hash(self, domain: str, user: str) -> bytes | None:
         """Return the NT hash, None for an unknown account or one without a password."""
         account = self._find(user)
         return account.nt_hash if account is not None else None
@@ -54,7 +54,9 @@ class AccountStore:
     def identity(self, domain: str, user: str) -> Identity | None:
         """Return who that is.  Raises ACCOUNT_DISABLED."""
         if not user:
-            return Identity("ANONYMOUS LOGON", Token(ANONYMOUS, frozenset({EVERYONE, NETWORK}), frozenset(), "", anonymous=True))
+            return Identity(
+                "ANONYMOUS LOGON", Token(ANONYMOUS, frozenset({EVERYONE, NETWORK}), frozenset(), "", anonymous=True)
+            )
         account = self._find(user)
         if account is None:
             return None

@@ -1,8 +1,9 @@
 """Oplock and lease breaks on the wire  [MS-SMB2 3.3.4.6, 3.3.4.7].
 
-The file-system layer decides that a holder must give up caching and waits for it; here the holder is told. Notifications
-carry no session and no signature; the client answers with OPLOCK_BREAK (commands/oplock_break.py), or the layer's time-out
-ends the wait. A notification that has no channel to leave by is answered at once, so that the opener does not wait in vain.
+The file-system layer decides that a holder must give up caching and waits for it; here the holder is told.
+Notifications carry no session and no signature; the client answers with OPLOCK_BREAK (commands/oplock_break.py), or
+the layer's time-out ends the wait. A notification that has no channel to leave by is answered at once, so that the
+opener does not wait in vain.
 """
 
 from __future__ import annotations
@@ -63,7 +64,8 @@ def _send(session: SmbSession, body: _Encodable) -> bool:
         message = bytearray(HEADER_SIZE + len(encoded))
         message[HEADER_SIZE:] = encoded
         pack_response_into(
-            message, 0, credit_charge=0, status=Status.SUCCESS, command=OPLOCK_BREAK, credits=0, flags=0, next_command=0,
+            message, 0, credit_charge=0, status=Status.SUCCESS, command=OPLOCK_BREAK, credits=0, flags=0,
+            next_command=0,
             message_id=UNSOLICITED_MESSAGE_ID, tail64=0, session_id=0,
         )  # fmt: skip
         if session.sealer is not None and session.encryption_required:

@@ -1,8 +1,8 @@
 """The requests of one compound frame, worked on one after the other  [MS-SMB2 3.3.5.2.7].
 
-A chain is owned by nobody but the request it is at: a member that waits holds the chain, and its reply moves the chain on.
-Replies are collected and leave as one frame, except that a *last* member that waits long leaves behind an interim response in
-that frame and answers alone later.
+A chain is owned by nobody but the request it is at: a member that waits holds the chain, and its reply moves the
+chain on. Replies are collected and leave as one frame, except that a *last* member that waits long leaves behind an
+interim response in that frame and answers alone later.
 """
 
 from __future__ import annotations

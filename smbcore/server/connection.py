@@ -1,7 +1,7 @@
 """One client connection: what it negotiated, its channels, the requests that wait  [MS-SMB2 3.3.1.7].
 
-The connection is driven by its transport (`receive` for each frame, `closed_by_peer` at the end) and never touches a socket.
-Requests that wait are tasks of the connection: they are its children, and die with it.
+The connection is driven by its transport (`receive` for each frame, `closed_by_peer` at the end) and never touches a
+socket. Requests that wait are tasks of the connection: they are its children, and die with it.
 """
 
 from __future__ import annotations
@@ -38,6 +38,7 @@ class Transport(Protocol):
     """What a connection needs of whoever carries its bytes."""
 
     peer: str
+    local_address: str
 
     def write(self, parts: Sequence[bytes | bytearray | memoryview], pooled: bytearray | None = None) -> None:
         """Queue bytes; `pooled` goes back to the server's pool once they have left."""
@@ -56,15 +57,19 @@ class SmbConnection:
     """A connection, from its first byte to its last.
 
     Owned by `SmbServer.connections`; created by a listener; ended by `close`.
-    dialect               0 until negotiated, 0x02FF after a multi-protocol negotiate that was answered with the wildcard
+    dialect               0 until negotiated, 0x02FF after a multi-protocol negotiate that was answered with the
+    wildcard
     channels              session id -> this connection's channel of that session (sessions in progress included)
     supports_multi_credit large requests are allowed and their credit charge is checked
     """
 
     __slots__ = (
-        "_async", "_auth_timer", "_next_async_id", "_pending", "channels", "cipher", "client_capabilities", "client_guid",
-        "client_name", "client_security_mode", "closed", "commands", "created_at", "dialect", "name", "negotiate_message",
-        "negotiated_dialects", "number", "preauth", "server", "server_capabilities", "server_security_mode", "signing_algorithm",
+        "_async", "_auth_timer", "_next_async_id", "_pending", "channels", "cipher", "client_capabilities",
+        "client_guid",
+        "client_name", "client_security_mode", "closed", "commands", "created_at", "dialect", "name",
+        "negotiate_message",
+        "negotiated_dialects", "number", "preauth", "server", "server_capabilities", "server_security_mode",
+        "signing_algorithm",
         "supports_multi_credit", "transport", "window",
     )  # fmt: skip
 
@@ -124,10 +129,10 @@ class SmbConnection:
     def _receive_sealed(self, frame: memoryview) -> None:
         """Open a transform message and work on what was in it  [MS-SMB2 3.3.5.2.1.1]."""
         channel = self.channels.get(transform_session_id(frame))
-        if channel is None or channel.session.unsealer is None:
+        if channel is None or (unsealer := channel.session.unsealer) is None:
             raise ProtocolViolation("encrypted for an unknown session, or one without keys")
         session = channel.session
-        plain = session.unsealer.open(frame)
+        plain = unsealer.open(frame)
         if bytes(plain[:4]) != _SMB2:
             raise ProtocolViolation("no SMB2 message inside of the transform")
         members = split(plain)

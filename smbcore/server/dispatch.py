@@ -1,7 +1,9 @@
-"""From a message to a reply: the table of commands, the checks its rows promise, and the one place where errors become status.
+"""From a message to a reply: the table of commands, the checks its rows promise, and the one place where errors
+become status.
 
-Handlers are coroutines that are driven eagerly: one that does not wait costs no task. One that waits becomes a task of its
-connection; if it waits inside `SmbRequest.suspend` the client is told so after a short delay, and CANCEL ends it.
+Handlers are coroutines that are driven eagerly: one that does not wait costs no task. One that waits becomes a task
+of its connection; if it waits inside `SmbRequest.suspend` the client is told so after a short delay, and CANCEL ends
+it.
 """
 
 from __future__ import annotations
@@ -105,7 +107,7 @@ def advance(chain: Chain) -> None:
     reply.send_chain(connection, chain)
 
 
-def _prepare(rq: SmbRequest, row: Command) -> Any:  # noqa: ANN401 - the message class of the row
+def _prepare(rq: SmbRequest, row: Command) -> Any:
     """Look up and check what `row` promises, decode the message and return it."""
     chain = rq.chain
     if chain is not None:
@@ -174,8 +176,8 @@ def _run(rq: SmbRequest, coroutine: Coroutine[Any, Any, Any]) -> None:
         _fail(rq, error)
     except ProtocolViolation:
         raise
-    except Exception:  # our own bug: the client hears INTERNAL_ERROR, the connection lives
-        _bug(rq)
+    except Exception as error:  # our own bug: the client hears INTERNAL_ERROR, the connection lives
+        _bug(rq, error)
     else:
         if rq.chain is not None:
             rq.chain.busy = True
@@ -187,7 +189,7 @@ class _Rest(Awaitable[Any]):
 
     __slots__ = ("_coroutine", "_waiting_for")
 
-    def __init__(self, coroutine: Coroutine[Any, Any, Any], waiting_for: Any) -> None:  # noqa: ANN401
+    def __init__(self, coroutine: Coroutine[Any, Any, Any], waiting_for: Any) -> None:
         self._coroutine = coroutine
         self._waiting_for = waiting_for
 
@@ -197,7 +199,7 @@ class _Rest(Awaitable[Any]):
         while True:
             try:
                 sent = yield waiting_for
-            except BaseException as error:  # noqa: BLE001 - cancellation included: the handler decides
+            except BaseException as error:
                 thrown: BaseException | None = error
             else:
                 thrown = None
@@ -219,13 +221,13 @@ async def _finish(rq: SmbRequest, rest: _Rest) -> None:
         _fail(rq, error)
     except ProtocolViolation as error:
         rq.connection.drop(error)
-    except Exception:
-        _bug(rq)
+    except Exception as error:  # as above
+        _bug(rq, error)
     else:
         _succeed(rq, answer)
 
 
-def _succeed(rq: SmbRequest, answer: Any) -> None:  # noqa: ANN401
+def _succeed(rq: SmbRequest, answer: Any) -> None:
     if log.isEnabledFor(logging.DEBUG):
         log.debug("%s %s -> %s", rq.connection.name, Opcode(rq.command).name, rq.status.name)
     _done(rq, rq.status, answer)
@@ -241,12 +243,12 @@ def _fail(rq: SmbRequest, error: NtError | WireError) -> None:
     _done(rq, error.status, body)
 
 
-def _bug(rq: SmbRequest) -> None:
-    log.exception("%s command %s failed", rq.connection.name, rq.command)
+def _bug(rq: SmbRequest, error: Exception) -> None:
+    log.error("%s command %s failed", rq.connection.name, rq.command, exc_info=error)
     _done(rq, Status.INTERNAL_ERROR, EMPTY_ERROR)
 
 
-def _done(rq: SmbRequest, status: Status, answer: Any) -> None:  # noqa: ANN401
+def _done(rq: SmbRequest, status: Status, answer: Any) -> None:
     """Hand over the reply; go on with the chain if this request held it."""
     chain = rq.chain
     reply.send(rq, status, answer)

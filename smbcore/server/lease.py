@@ -1,7 +1,7 @@
 """Leases  [MS-SMB2 3.3.1.11, 3.3.1.12]: what a client may cache of a file, across its opens and connections.
 
-The file-system layer decides what is granted and when it breaks; this module keeps what only SMB knows: the key, the version
-of the structure, and the epoch that counts changes of state.
+The file-system layer decides what is granted and when it breaks; this module keeps what only SMB knows: the key, the
+version of the structure, and the epoch that counts changes of state.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ class SmbLease:
 
     def row(self) -> dict[str, Any]:
         """Return the record as people see it (state/schema.py: lease)."""
-        from smbcore.server.open import caching_letters  # noqa: PLC0415 - opens know leases
+        from smbcore.server.open import caching_letters
 
         file = next(iter(self.opens)).file if self.opens else None
         return {

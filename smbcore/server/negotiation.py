@@ -86,9 +86,7 @@ def one_of_each(contexts: Iterable[NegotiateContext]) -> dict[type, NegotiateCon
     return found
 
 
-def negotiate_contexts(
-    connection: SmbConnection, offered: Iterable[NegotiateContext]
-) -> list[NegotiateContext]:
+def negotiate_contexts(connection: SmbConnection, offered: Iterable[NegotiateContext]) -> list[NegotiateContext]:
     """Settle hash, cipher and signing of a 3.1.1 connection and return the contexts to answer with.
 
     Raises INVALID_PARAMETER, NO_PREAUTH_INTEGRITY_HASH_OVERLAP.

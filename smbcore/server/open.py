@@ -40,7 +40,7 @@ class File(Protocol):
     async def read_into(self, offset: int, view: memoryview) -> int:
         """Fill `view` from `offset`, return the bytes read."""
 
-    async def write(self, offset: int, data: bytes | memoryview, write_through: bool = False) -> int:  # noqa: FBT001, FBT002
+    async def write(self, offset: int, data: bytes | memoryview, write_through: bool = False) -> int:
         """Write `data` at `offset`."""
 
     async def flush(self) -> None:
@@ -80,11 +80,12 @@ class SmbOpen:
     """
 
     __slots__ = (
-        "bytes_read", "bytes_written", "closed", "file", "file_id", "key", "lease", "opened_at", "persistent_id", "session",
+        "bytes_read", "bytes_written", "closed", "file", "file_id", "key", "lease", "opened_at", "persistent_id",
+        "session",
         "told_bytes", "tree", "volatile_id",
     )  # fmt: skip
 
-    def __init__(self, tree: SmbTreeConnect, file: Any, key: int, volatile_id: int) -> None:  # noqa: ANN401
+    def __init__(self, tree: SmbTreeConnect, file: Any, key: int, volatile_id: int) -> None:
         server = tree.session.server
         self.tree = tree
         self.session = tree.session

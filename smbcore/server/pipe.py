@@ -24,7 +24,8 @@ _MESSAGE_MODE: Final = 1
 
 
 class PipeFile:
-    """An open pipe. A pipe answers within the write that completes a request, so that a read never has to wait for one."""
+    """An open pipe. A pipe answers within the write that completes a request, so that a read never has to wait for
+    one."""
 
     __slots__ = ("create_options", "granted_access", "path", "pipe", "share_access")
 
@@ -52,18 +53,18 @@ class PipeFile:
         view[: len(data)] = data
         return len(data)
 
-    async def write(self, _offset: int, data: bytes | memoryview, write_through: bool = False) -> int:  # noqa: ARG002, FBT001, FBT002
+    async def write(self, _offset: int, data: bytes | memoryview, write_through: bool = False) -> int:
         """Write to the pipe."""
         return self.pipe.write(data)
 
     async def flush(self) -> None:
         """Pipes keep nothing back."""
 
-    async def lock(self, elements: list[LockElement], *, fail_immediately: bool) -> None:  # noqa: ARG002
+    async def lock(self, elements: list[LockElement], *, fail_immediately: bool) -> None:
         """Refuse: pipes have no byte ranges."""
         raise NtError(Status.INVALID_DEVICE_REQUEST, "lock on a pipe")
 
-    def unlock(self, elements: list[LockElement]) -> None:  # noqa: ARG002
+    def unlock(self, elements: list[LockElement]) -> None:
         """Refuse: pipes have no byte ranges."""
         raise NtError(Status.INVALID_DEVICE_REQUEST, "unlock on a pipe")
 
@@ -81,7 +82,7 @@ class PipeFile:
             raise NtError(Status.INFO_LENGTH_MISMATCH, "buffer too small")
         return data
 
-    async def set_information(self, info_class: int, data: bytes | memoryview) -> None:  # noqa: ARG002
+    async def set_information(self, info_class: int, data: bytes | memoryview) -> None:
         """Accept a change of the pipe's mode (it stays in message mode); refuse everything else."""
         if info_class != _PIPE_INFORMATION:
             raise NtError(Status.NOT_SUPPORTED, f"information class {info_class} of a pipe")

@@ -1,4 +1,5 @@
-"""What RPC services learn of the server, seen by the session that opened the pipe (`smbcore.rpc.context.PipeContext`)."""
+"""What RPC services learn of the server, seen by the session that opened the pipe
+(`smbcore.rpc.context.PipeContext`)."""
 
 from __future__ import annotations
 
@@ -107,7 +108,9 @@ class SessionPipeContext:
     def files(self) -> Sequence[FileEntry]:
         """Return every open."""
         return [
-            FileEntry(key, _permissions(open_.file.granted_access), open_.file.lock_count, open_.file.path, open_.session.user)
+            FileEntry(
+                key, _permissions(open_.file.granted_access), open_.file.lock_count, open_.file.path, open_.session.user
+            )
             for key, open_ in sorted(self._server.opens.items())
         ]
 

@@ -30,7 +30,7 @@ _KEPT_FLAGS: Final = FLAG_RELATED | FLAG_REPLAY | FLAG_PRIORITY_MASK
 _MESSAGE = HEADROOM - READ_HEAD - HEADER_SIZE
 
 
-def send(rq: SmbRequest, status: Status, answer: Any) -> None:  # noqa: ANN401 - bytes, Payload or a wire message
+def send(rq: SmbRequest, status: Status, answer: Any) -> None:
     """Send the (final) reply of `rq`, or add it to the replies of its chain."""
     connection = rq.connection
     if connection.closed:
@@ -58,7 +58,7 @@ def send(rq: SmbRequest, status: Status, answer: Any) -> None:  # noqa: ANN401 -
     if rq.on_reply is not None:
         rq.on_reply(message)
     if rq.sealed is not None:
-        message = rq.sealed.sealer.seal((message,))
+        message = rq.sealed.seal((message,))
     connection.transport.write((frame_header(len(message)), message))
     if rq.on_sent is not None:
         rq.on_sent()
@@ -86,7 +86,7 @@ def send_interim(rq: SmbRequest) -> None:
         send_chain(connection, chain)
         return
     if rq.sealed is not None:
-        message = rq.sealed.sealer.seal((message,))
+        message = rq.sealed.seal((message,))
     else:
         signer = _signer(rq)
         if signer is not None:
@@ -102,7 +102,7 @@ def send_chain(connection: SmbConnection, chain: Chain) -> None:
     messages = [message for message, _ in replies]
     link(messages)
     if chain.sealed is not None:
-        messages = [chain.sealed.sealer.seal(messages)]
+        messages = [chain.sealed.seal(messages)]
     else:
         for message, signer in replies:
             if signer is not None:
@@ -140,7 +140,7 @@ def _send_payload(rq: SmbRequest, status: Status, payload: Payload) -> None:
     view[HEADER_SIZE : HEADER_SIZE + READ_HEAD] = ReadResponse.encode_head(payload.length)
     transport = rq.connection.transport
     if rq.sealed is not None:
-        message = rq.sealed.sealer.seal((view,))
+        message = rq.sealed.seal((view,))
         transport.write((frame_header(len(message)), message))
         rq.server.pool.give(payload.buffer)
         return

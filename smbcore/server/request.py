@@ -36,7 +36,8 @@ class SmbRequest:
     """
 
     __slots__ = (
-        "async_id", "chain", "channel", "charge", "command", "connection", "credits", "flags", "granted", "interim", "message_id",
+        "async_id", "chain", "channel", "charge", "command", "connection", "credits", "flags", "granted", "interim",
+        "message_id",
         "on_reply", "on_sent", "open", "process_id", "sealed", "sequence", "session", "session_id", "status", "task",
         "tree", "tree_id", "view", "waits",
     )  # fmt: skip
@@ -46,7 +47,7 @@ class SmbRequest:
     tree: SmbTreeConnect
     open: SmbOpen
 
-    def __init__(  # noqa: PLR0913 - the fields of a header
+    def __init__(
         self,
         connection: SmbConnection,
         view: memoryview,
@@ -116,7 +117,8 @@ class SmbRequest:
         return bool(self.flags & FLAG_REPLAY)
 
     async def suspend(self, awaitable: Awaitable[T]) -> T:
-        """Await what may take long: the client gets an interim response, and CANCEL ends the wait  [MS-SMB2 3.3.4.2]."""
+        """Await what may take long: the client gets an interim response, and CANCEL ends the wait  [MS-SMB2
+        3.3.4.2]."""
         self.waits = True
         try:
             return await awaitable

@@ -35,7 +35,7 @@ _KEY_MASK = 0xFFFFFFFF
 class RecordKeeper(Protocol):
     """Where records go that people see; `smbcore.state.mirror.Mirror`, or nothing in tests."""
 
-    def put(self, kind: str, key: int, source: Any) -> None:  # noqa: ANN401 - anything with row()
+    def put(self, kind: str, key: int, source: Any) -> None:
         """An object is new or has changed."""
 
     def drop(self, kind: str, key: int) -> None:
@@ -45,7 +45,7 @@ class RecordKeeper(Protocol):
 class NoRecords:
     """Keeps nothing."""
 
-    def put(self, kind: str, key: int, source: Any) -> None:  # noqa: ANN401
+    def put(self, kind: str, key: int, source: Any) -> None:
         """Forget it."""
 
     def drop(self, kind: str, key: int) -> None:
@@ -60,7 +60,7 @@ class SmbServer:
     persistent_high   upper half of the persistent file ids of this run
     """
 
-    def __init__(  # noqa: PLR0913 - what a server is made of
+    def __init__(
         self,
         config: ServerConfig,
         clock: Clock,

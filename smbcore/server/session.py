@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
+from smbcore.nt import filetime
 from smbcore.nt.status import NtError, Status
+from smbcore.proto.errors import ProtocolViolation
 from smbcore.proto.sealing import CIPHER_NAMES, Sealer, Unsealer
 from smbcore.proto.signing import ALGORITHM_NAMES, Signer
 
@@ -80,8 +83,10 @@ class SmbSession:
     """
 
     __slots__ = (
-        "_next_tree_id", "bytes_in", "bytes_out", "channels", "created_at", "encryption_required", "guest", "key", "keys",
-        "mechanism", "opens", "sealer", "server", "signing_required", "state", "token", "trees", "unsealer", "user", "valid",
+        "_next_tree_id", "bytes_in", "bytes_out", "channels", "created_at", "encryption_required", "guest", "key",
+        "keys",
+        "mechanism", "opens", "sealer", "server", "signing_required", "state", "token", "trees", "unsealer", "user",
+        "valid",
         "wire_id",
     )  # fmt: skip
 
@@ -153,6 +158,12 @@ class SmbSession:
         self.sealer = Sealer(cipher, keys.s2c, self.wire_id)
         self.unsealer = Unsealer(cipher, keys.c2s)
 
+    def seal(self, parts: Sequence[bytes | bytearray | memoryview]) -> bytearray:
+        """Return a transform message of `parts`; only for sessions that have sealed before."""
+        if self.sealer is None:
+            raise ProtocolViolation("the session has no encryption keys")
+        return self.sealer.seal(parts)
+
     def close(self) -> None:
         """End the session: trees, opens, channels, record. Idempotent."""
         if self.state is SessionState.CLOSED and self.key not in self.server.sessions_by_key:
@@ -186,7 +197,8 @@ class SmbSession:
             "guest": self.guest,
             "anonymous": self.token.anonymous,
             "channels": len(self.channels),
-            "created_at": self.created_at,
+            "created_at": filetime.to_datetime(self.created_at),
+            "last_active_at": filetime.to_datetime(self.server.clock.now()),
             "opens": len(self.opens),
             "bytes_in": self.bytes_in,
             "bytes_out": self.bytes_out,

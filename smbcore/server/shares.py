@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from smbcore.fsa.volume import Volume
-from smbcore.nt.access import FILE_ALL_ACCESS, FILE_GENERIC_EXECUTE, FILE_GENERIC_READ, FILE_GENERIC_WRITE, DELETE
+from smbcore.nt.access import DELETE, FILE_ALL_ACCESS, FILE_GENERIC_EXECUTE, FILE_GENERIC_READ, FILE_GENERIC_WRITE
 from smbcore.nt.sid import EVERYONE, Sid
 from smbcore.nt.status import NtError, Status
 from smbcore.wire.tree_connect import ShareCapabilities, ShareFlags, ShareType
@@ -37,13 +37,15 @@ class Grant:
 class Share:
     """One live share.
 
-    Owned by `ShareTable`. The volume is opened at first use and stays open while the share exists; a changed configuration
-    is installed in place, so tree connects go on with it.
+    Owned by `ShareTable`. The volume is opened at first use and stays open while the share exists; a changed
+    configuration is installed in place, so tree connects go on with it.
     """
 
     __slots__ = ("_open_volume", "_volume", "config", "grants", "name", "share_type")
 
-    def __init__(self, config: ShareConfig, grants: Iterable[Grant], open_volume: Callable[[ShareConfig], Volume]) -> None:
+    def __init__(
+        self, config: ShareConfig, grants: Iterable[Grant], open_volume: Callable[[ShareConfig], Volume]
+    ) -> None:
         self.config = config
         self.name = config.name
         self.grants = tuple(grants)
@@ -102,7 +104,7 @@ class Share:
             try:
                 self._volume = self._open_volume(self.config)
             except (NtError, OSError, ValueError) as error:
-                log.error("share %s at %s cannot be used: %s", self.name, self.config.path, error)
+                log.warning("share %s at %s cannot be used: %s", self.name, self.config.path, error)
                 raise NtError(Status.BAD_NETWORK_NAME, f"{self.config.path}: {error}") from error
         return self._volume
 
@@ -132,8 +134,8 @@ class ShareTable:
         self._open_volume = open_volume
         self._shares: dict[str, Share] = {}
 
-    def __iter__(self) -> Iterable[Share]:  # type: ignore[override]
-        return iter(self._shares.values())  # type: ignore[return-value]
+    def __iter__(self) -> Iterator[Share]:
+        return iter(self._shares.values())
 
     def find(self, name: str, _connection: SmbConnection | None = None) -> Share | None:
         """Return the enabled share of that name, None if there is none."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from smbcore.nt import filetime
+
 if TYPE_CHECKING:
     from smbcore.server.open import SmbOpen
     from smbcore.server.session import SmbSession
@@ -17,7 +19,17 @@ class SmbTreeConnect:
     maximal_access  what the share's access list gives this user, as a file access mask
     """
 
-    __slots__ = ("closed", "created_at", "encryption_required", "key", "maximal_access", "opens", "session", "share", "tree_id")
+    __slots__ = (
+        "closed",
+        "created_at",
+        "encryption_required",
+        "key",
+        "maximal_access",
+        "opens",
+        "session",
+        "share",
+        "tree_id",
+    )
 
     def __init__(self, session: SmbSession, share: Share, maximal_access: int, key: int) -> None:
         self.session = session
@@ -46,8 +58,9 @@ class SmbTreeConnect:
             "session_key": self.session.key,
             "wire_id": self.tree_id,
             "share": self.share.name,
+            "share_path": self.share.config.path,
             "encrypted": self.encryption_required,
             "access": self.maximal_access,
             "opens": len(self.opens),
-            "created_at": self.created_at,
+            "created_at": filetime.to_datetime(self.created_at),
         }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from smbcore.nt.info.notify import encode_notify
+from smbcore.nt.info.notify import encode_changes
 from smbcore.nt.status import NtError, Status
 from smbcore.server.request import SmbRequest
 from smbcore.wire.change_notify import FLAG_WATCH_TREE, ChangeNotifyRequest, ChangeNotifyResponse
@@ -26,8 +26,8 @@ async def change_notify(rq: SmbRequest, msg: ChangeNotifyRequest) -> ChangeNotif
             raise
         rq.status = error.status
         return ChangeNotifyResponse(b"")
-    output = encode_notify(changes)
-    if len(output) > msg.output_length:
+    output = encode_changes(changes, msg.output_length)
+    if output is None:
         rq.status = Status.NOTIFY_ENUM_DIR
         return ChangeNotifyResponse(b"")
     return ChangeNotifyResponse(output)

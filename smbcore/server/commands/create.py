@@ -1,7 +1,7 @@
 """Receiving an SMB2 CREATE Request  [MS-SMB2 3.3.5.9].
 
-The phases are those of the specification: parse the contexts, validate the request, open the file (which may wait for the
-breaks of others), acquire an oplock or lease, build the response; whatever fails after the open undoes it.
+The phases are those of the specification: parse the contexts, validate the request, open the file (which may wait for
+the breaks of others), acquire an oplock or lease, build the response; whatever fails after the open undoes it.
 """
 
 from __future__ import annotations
@@ -69,7 +69,8 @@ async def open_file(rq: SmbRequest, msg: CreateRequest) -> CreateResponse:
         rq,
         msg,
         OpenParameters(
-            msg.name, rq.session.token, msg.desired_access, msg.share_access, msg.create_disposition, msg.create_options,
+            msg.name, rq.session.token, msg.desired_access, msg.share_access, msg.create_disposition,
+            msg.create_options,
             msg.file_attributes, rq.tree.maximal_access,
         ),
     )  # fmt: skip
@@ -120,7 +121,8 @@ async def successful_open(plan: CreatePlan, contexts: list[ContextHandler]) -> C
     info = file.info()
     return CreateResponse(
         plan.oplock_level, 0, file.create_action, info.creation_time, info.last_access_time, info.last_write_time,
-        info.change_time, info.allocation_size, info.end_of_file, info.attributes or FILE_ATTRIBUTE_NORMAL, open_.file_id,
+        info.change_time, info.allocation_size, info.end_of_file, info.attributes or FILE_ATTRIBUTE_NORMAL,
+        open_.file_id,
         answers,
     )  # fmt: skip
 

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import Final
 
 from smbcore.nt.info import fsctl
+from smbcore.nt.info.interfaces import encode_interfaces
 from smbcore.nt.status import NtError, Status
 from smbcore.proto.errors import ProtocolViolation
 from smbcore.proto.keys import DIALECT_300, DIALECT_311
@@ -14,7 +15,9 @@ from smbcore.server.open import SmbOpen
 from smbcore.server.request import SmbRequest
 from smbcore.wire.ioctl import FLAG_IS_FSCTL, IoctlRequest, IoctlResponse
 
-_NO_FILE: Final = b"\xff" * 16
+_VALIDATE_SIZE: Final = 24
+_RESUME_KEY_SIZE: Final = 32
+_COPY_CHUNK_SIZE: Final = 12
 MAX_CHUNKS: Final = 256
 MAX_CHUNK_BYTES: Final = 1024 * 1024
 MAX_COPY_BYTES: Final = 16 * 1024 * 1024
@@ -23,8 +26,8 @@ MAX_COPY_BYTES: Final = 16 * 1024 * 1024
 async def ioctl(rq: SmbRequest, msg: IoctlRequest) -> IoctlResponse:
     """Carry out a control code; the ones of the protocol itself here, all others by the open's file system.
 
-    Raises NOT_SUPPORTED without the FSCTL flag, INVALID_PARAMETER for oversized buffers, INVALID_DEVICE_REQUEST, FILE_CLOSED.
-    BUFFER_OVERFLOW and the copychunk limits carry a body.
+    Raises NOT_SUPPORTED without the FSCTL flag, INVALID_PARAMETER for oversized buffers, INVALID_DEVICE_REQUEST,
+    FILE_CLOSED. BUFFER_OVERFLOW and the copychunk limits carry a body.
     """
     if msg.flags != FLAG_IS_FSCTL:
         raise NtError(Status.NOT_SUPPORTED, "not a file-system control")
@@ -71,7 +74,7 @@ async def validate_negotiate(rq: SmbRequest, msg: IoctlRequest) -> bytes:
     if rq.dialect == DIALECT_311:
         raise ProtocolViolation("VALIDATE_NEGOTIATE_INFO on a 3.1.1 connection")
     asked = fsctl.ValidateNegotiateRequest.decode(msg.input)
-    if msg.max_output_response < fsctl.VALIDATE_NEGOTIATE_RESPONSE_SIZE:
+    if msg.max_output_response < _VALIDATE_SIZE:
         raise NtError(Status.INVALID_PARAMETER, "no room for the answer")
     mismatch = (
         asked.capabilities != connection.client_capabilities
@@ -82,7 +85,10 @@ async def validate_negotiate(rq: SmbRequest, msg: IoctlRequest) -> bytes:
     if mismatch:
         raise ProtocolViolation("VALIDATE_NEGOTIATE_INFO does not match what was negotiated")
     return fsctl.ValidateNegotiateResponse(
-        connection.server_capabilities, rq.server.config.server_guid, connection.server_security_mode, connection.dialect
+        connection.server_capabilities,
+        rq.server.config.server_guid,
+        connection.server_security_mode,
+        connection.dialect,
     ).encode()
 
 
@@ -90,7 +96,7 @@ async def query_network_interfaces(rq: SmbRequest, msg: IoctlRequest) -> bytes:
     """Tell the addresses that further channels may use  [MS-SMB2 3.3.5.15.11]."""
     if rq.dialect < DIALECT_300 or not rq.server.config.multi_channel:
         raise NtError(Status.NOT_SUPPORTED, "no multi-channel in this dialect")
-    output = fsctl.encode_network_interfaces(interfaces.usable(rq.connection.transport.local_address))
+    output = encode_interfaces(interfaces.usable(rq.connection.transport.local_address))
     if len(output) > msg.max_output_response:
         raise NtError(Status.BUFFER_TOO_SMALL, "network interfaces")
     return output
@@ -99,9 +105,9 @@ async def query_network_interfaces(rq: SmbRequest, msg: IoctlRequest) -> bytes:
 async def request_resume_key(rq: SmbRequest, msg: IoctlRequest) -> bytes:
     """Give the key by which a copy names this open as its source  [MS-SMB2 3.3.5.15.5]."""
     open_ = find_open(rq, msg.file_id)
-    if msg.max_output_response < fsctl.RESUME_KEY_RESPONSE_SIZE:
+    if msg.max_output_response < _RESUME_KEY_SIZE:
         raise NtError(Status.INVALID_PARAMETER, "no room for the key")
-    return fsctl.ResumeKeyResponse(open_.file_id + bytes(8)).encode()
+    return fsctl.ResumeKey(open_.file_id + bytes(8)).encode()
 
 
 async def copy_chunk(rq: SmbRequest, msg: IoctlRequest) -> bytes:
@@ -110,7 +116,7 @@ async def copy_chunk(rq: SmbRequest, msg: IoctlRequest) -> bytes:
     Raises OBJECT_NAME_NOT_FOUND for an unknown source; INVALID_PARAMETER with the limits as its body.
     """
     target = find_open(rq, msg.file_id)
-    if msg.max_output_response < fsctl.COPYCHUNK_RESPONSE_SIZE:
+    if msg.max_output_response < _COPY_CHUNK_SIZE:
         raise NtError(Status.INVALID_PARAMETER, "no room for the result")
     request = fsctl.CopyChunkRequest.decode(msg.input)
     source = rq.session.opens.get(bytes(request.source_key[:16]))
@@ -122,9 +128,7 @@ async def copy_chunk(rq: SmbRequest, msg: IoctlRequest) -> bytes:
         raise NtError(Status.INVALID_PARAMETER, "chunks beyond the limits", limits)
     chunks = [(chunk.source_offset, chunk.target_offset, chunk.length) for chunk in request.chunks]
     needs_read = msg.ctl_code == fsctl.FSCTL_SRV_COPYCHUNK
-    count, partial, total = await rq.suspend(
-        target.file.copy_chunks(source.file, chunks, target_readable=needs_read)
-    )
+    count, partial, total = await rq.suspend(target.file.copy_chunks(source.file, chunks, target_readable=needs_read))
     target.bytes_written += total
     return fsctl.CopyChunkResponse(count, partial, total).encode()
 

@@ -6,7 +6,7 @@ from struct import Struct
 from typing import Final
 
 from smbcore.nt.info.classes import FILE_FULL_EA_INFORMATION, FILE_ID_INFORMATION, FILE_NORMALIZED_NAME_INFORMATION
-from smbcore.nt.info.ea import decode_get_ea_list
+from smbcore.nt.info.ea import decode_names
 from smbcore.nt.status import NtError, Status
 from smbcore.proto.keys import DIALECT_300, DIALECT_311
 from smbcore.server.request import SmbRequest
@@ -48,7 +48,8 @@ def _query(rq: SmbRequest, msg: QueryInfoRequest) -> bytes:
     if rq.tree.share.is_pipe:
         raise NtError(Status.NOT_SUPPORTED, f"info type {kind} of a pipe")
     if kind == INFO_FILESYSTEM:
-        return rq.tree.share.volume().query_fs_information(msg.info_class, msg.output_length)
+        facts: bytes = rq.tree.share.volume().query_fs_information(msg.info_class, msg.output_length)
+        return facts
     if kind == INFO_SECURITY:
         descriptor: bytes = file.query_security(msg.additional_information)
         if len(descriptor) > msg.output_length:
@@ -58,7 +59,7 @@ def _query(rq: SmbRequest, msg: QueryInfoRequest) -> bytes:
 
 
 def _query_ea(rq: SmbRequest, msg: QueryInfoRequest) -> bytes:
-    names = decode_get_ea_list(msg.input) if msg.input else None
+    names = decode_names(msg.input) if msg.input else None
     output: bytes = rq.open.file.query_extended_attributes(
         names,
         msg.output_length,

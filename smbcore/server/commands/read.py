@@ -13,7 +13,7 @@ async def read(rq: SmbRequest, msg: ReadRequest) -> Payload:
     length = msg.length
     if length > rq.server.config.max_read:
         raise NtError(Status.INVALID_PARAMETER, f"read of {length} bytes")
-    if length > 65536:  # noqa: PLR2004 - one credit's worth
+    if length > 65536:
         rq.check_charge(0, length)
     open_ = rq.open
     pool = rq.server.pool

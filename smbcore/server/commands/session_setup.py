@@ -124,7 +124,7 @@ def _authenticated(rq: SmbRequest, msg: SessionSetupRequest, channel: SmbChannel
 
 def _new_session(rq: SmbRequest, msg: SessionSetupRequest, channel: SmbChannel, step: Step) -> int:
     session, connection, config = channel.session, rq.connection, rq.server.config
-    assert step.identity is not None  # noqa: S101 - the acceptor's contract for a finished exchange
+    assert step.identity is not None
     keyless = step.guest or step.anonymous
     if keyless and config.encryption is Encryption.REQUIRED:
         raise NtError(Status.ACCESS_DENIED, "guest and anonymous sessions cannot be encrypted")

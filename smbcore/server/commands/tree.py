@@ -17,7 +17,7 @@ MAX_SHARE_NAME = 80
 def share_name(path: str) -> str:
     r"""Return the share of `\\server\share`.  Raises BAD_NETWORK_NAME for another form or a name that is too long."""
     parts = path.split("\\")
-    if len(parts) != 4 or parts[0] or parts[1] or not parts[3] or len(parts[3]) > MAX_SHARE_NAME:  # noqa: PLR2004
+    if len(parts) != 4 or parts[0] or parts[1] or not parts[3] or len(parts[3]) > MAX_SHARE_NAME:
         raise NtError(Status.BAD_NETWORK_NAME, f"no share in {path!r}")
     return parts[3]
 

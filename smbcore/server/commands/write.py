@@ -12,7 +12,7 @@ async def write(rq: SmbRequest, msg: WriteRequest) -> WriteResponse:
     size = len(msg.data)
     if size > rq.server.config.max_write:
         raise NtError(Status.INVALID_PARAMETER, f"write of {size} bytes")
-    if size > 65536:  # noqa: PLR2004 - one credit's worth
+    if size > 65536:
         rq.check_charge(size, 0)
     open_ = rq.open
     count = await rq.suspend(open_.file.write(msg.offset, msg.data, bool(msg.flags & FLAG_WRITE_THROUGH)))

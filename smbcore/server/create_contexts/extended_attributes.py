@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from smbcore.nt.info.ea import decode_full_ea_list
+from smbcore.nt.info.ea import decode_attributes
 from smbcore.server.create_contexts.base import ContextHandler, CreatePlan
 from smbcore.wire.create_contexts import EXTENDED_ATTRIBUTES
 
@@ -19,7 +19,7 @@ class ExtendedAttributes(ContextHandler):
     name = EXTENDED_ATTRIBUTES
 
     def __init__(self, data: Buffer) -> None:
-        self._entries = decode_full_ea_list(data)
+        self._entries = decode_attributes(data)
 
     def before_open(self, plan: CreatePlan) -> None:
         """Hand the attributes down."""

@@ -38,7 +38,11 @@ class Lease(ContextHandler):
 
     def _wanted(self, plan: CreatePlan) -> bool:
         dialect = plan.rq.dialect
-        if plan.msg.oplock_level != OPLOCK_LEASE or dialect == DIALECT_202 or not plan.rq.tree.share.config.options.leases:
+        if (
+            plan.msg.oplock_level != OPLOCK_LEASE
+            or dialect == DIALECT_202
+            or not plan.rq.tree.share.config.options.leases
+        ):
             return False
         return dialect >= DIALECT_300 or isinstance(self._request, LeaseV1)
 
@@ -49,7 +53,9 @@ class Lease(ContextHandler):
         request, connection = self._request, plan.rq.connection
         version = _V2 if isinstance(request, LeaseV2) else 1
         name = upcase(f"{plan.rq.tree.share.name}\\{plan.msg.name}")
-        lease = plan.lease = plan.rq.server.leases.claim(connection.client_guid, bytes(request.lease_key), name, version)
+        lease = plan.lease = plan.rq.server.leases.claim(
+            connection.client_guid, bytes(request.lease_key), name, version
+        )
         plan.parameters.oplock_key = lease.oplock_key
         if isinstance(request, LeaseV2) and request.flags & LEASE_FLAG_PARENT_KEY_SET:
             parent = bytes(request.parent_lease_key)

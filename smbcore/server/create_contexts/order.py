@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 from smbcore.nt.status import NtError, Status
@@ -39,7 +40,7 @@ def parse_contexts(contexts: Iterable[CreateContext]) -> list[ContextHandler]:
             ranked.append((rank, ORDER[rank](context.data)))
     if len(ranked) > 1:
         ranked.sort(key=_by_rank)
-        for (rank, _), (following, _) in zip(ranked, ranked[1:], strict=False):
+        for (rank, _), (following, _) in pairwise(ranked):
             if rank == following:
                 raise NtError(Status.INVALID_PARAMETER, f"create context {ORDER[rank].name!r} twice")
     return [handler for _, handler in ranked]

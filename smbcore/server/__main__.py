@@ -1,0 +1,178 @@
+"""The core as a process: `python -m smbcore.server --data DIR --smb 127.0.0.1:4450`.
+
+Exit status: 0 after SIGTERM or SIGINT, 1 where it could not start; the reason is one line on standard error.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import gc
+import logging
+import os
+import signal
+import sys
+import uuid
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from smbcore.control.errors import ControlUnavailable
+from smbcore.control.messages import Pong
+from smbcore.control.server import ControlServer
+from smbcore.nt import filetime
+from smbcore.nt.clock import SystemClock
+from smbcore.server import configure, management
+from smbcore.server.accounts import AccountStore
+from smbcore.server.listeners.tcp import TcpListener, listen
+from smbcore.server.server import SmbServer
+from smbcore.state.configuration import Configuration, load_configuration
+from smbcore.state.engine import open_engine
+from smbcore.state.errors import ConfigurationError, KeyFileError, SchemaError, StateUnavailableError
+from smbcore.state.initialise import DataDirectory
+from smbcore.state.keyfile import KeyFile
+from smbcore.state.mirror import Mirror
+from smbcore.state.upgrade import check_schema_version
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+log = logging.getLogger("smbcore")
+
+_SWITCH_INTERVAL = 0.0005
+_TELL_IO_INTERVAL = 2.0
+_DATABASE_URL_VARIABLE = "HOLDFAST_DATABASE_URL"
+SOFTWARE = "holdfast 0.1.0"
+
+
+class StartError(Exception):
+    """The core cannot start; the text is one line for people."""
+
+
+_EXPECTED = (StartError, ControlUnavailable, ConfigurationError, KeyFileError, SchemaError, StateUnavailableError)
+
+
+def parse_arguments(arguments: list[str]) -> argparse.Namespace:
+    """Return the options."""
+    parser = argparse.ArgumentParser(prog="python -m smbcore.server", description="The Holdfast SMB server.")
+    parser.add_argument("--data", type=Path, required=True, help="data directory, made by `holdfast init`")
+    parser.add_argument(
+        "--smb", action="append", required=True, metavar="ADDRESS:PORT", help="where to listen; may be given again"
+    )
+    parser.add_argument("--log-level", default="INFO", choices=("DEBUG", "INFO", "WARNING", "ERROR"))
+    parser.add_argument("--test-controls", action="store_true", help="answer the control codes of test suites")
+    return parser.parse_args(arguments)
+
+
+def split_address(text: str) -> tuple[str, int]:
+    """Return address and port of "127.0.0.1:4450" or "[::1]:4450".  Raises StartError."""
+    host, separator, port = text.rpartition(":")
+    if not separator or not port.isdigit() or int(port) > 65535:
+        raise StartError(f"--smb {text}: give an address and a port, such as 127.0.0.1:4450")
+    return host.strip("[]") or "0.0.0.0", int(port)  # noqa: S104 - an empty address means every interface
+
+
+class Core:
+    """Everything that the process runs, in the order in which it is started."""
+
+    def __init__(self, options: argparse.Namespace) -> None:
+        self._options = options
+        self._directory = DataDirectory(options.data.absolute())
+        self._engine: Engine
+        self._key: KeyFile
+        self._listeners: list[TcpListener] = []
+        self._clock = SystemClock()
+
+    async def run(self) -> None:
+        """Start, serve until SIGTERM or SIGINT, stop."""
+        configuration = self._open_state()
+        settings = configuration.settings
+        boot_id = str(uuid.uuid4())
+        mirror = Mirror(
+            self._engine, settings.node_id, boot_id, clock=self._clock, name=settings.server_name, software=SOFTWARE,
+            addresses=self._options.smb,
+        )  # fmt: skip
+        server = self._make_server(configuration, mirror)
+        self._listen(server)
+        await mirror.start()
+        started_at = filetime.to_datetime(self._clock.now()).isoformat()
+        control = ControlServer(
+            self._directory.control_socket,
+            management.Management(server, self._reload, Pong(settings.node_id, boot_id, SOFTWARE, started_at)).handle,
+        )
+        mirror.on_flushed(control.publish)
+        await control.start()
+        gc.collect()
+        gc.freeze()
+        log.info(
+            "serving on %s", ", ".join(f"{host}:{port}" for host, port in (item.address for item in self._listeners))
+        )
+        await self._until_stopped(server)
+        log.info("stopping")
+        for listener in self._listeners:
+            listener.close()
+        await control.stop()
+        await server.close()
+        await mirror.stop()
+        self._engine.dispose()
+
+    def _open_state(self) -> Configuration:
+        self._key = KeyFile.load(self._directory.key_file)
+        self._engine = open_engine(os.environ.get(_DATABASE_URL_VARIABLE) or self._directory.database_url)
+        check_schema_version(self._engine)
+        return load_configuration(self._engine, self._key)
+
+    async def _reload(self) -> Configuration:
+        return await asyncio.to_thread(load_configuration, self._engine, self._key)
+
+    def _make_server(self, configuration: Configuration, mirror: Mirror) -> SmbServer:
+        accounts = AccountStore(configuration)
+        config = configure.server_config(configuration.settings, test_controls=self._options.test_controls)
+        server = SmbServer(
+            config,
+            self._clock,
+            authenticator=configure.authenticator(configuration.settings, accounts, self._clock),
+            accounts=accounts,
+            open_volume=lambda share: configure.open_posix_volume(share, self._clock, config.break_timeout),
+            records=mirror,
+        )
+        server.shares.load(configure.all_shares(configuration, accounts))
+        return server
+
+    def _listen(self, server: SmbServer) -> None:
+        for text in self._options.smb:
+            host, port = split_address(text)
+            try:
+                self._listeners.append(listen(server, host, port))
+            except OSError as error:
+                raise StartError(f"cannot listen on {text}: {error.strerror}") from error
+
+    async def _until_stopped(self, server: SmbServer) -> None:
+        stop = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stop.set)
+
+        def tell_io() -> None:
+            server.tell_io()
+            self._clock.call_later(_TELL_IO_INTERVAL, tell_io)
+
+        tell_io()
+        await stop.wait()
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the core; return the exit status."""
+    options = parse_arguments(sys.argv[1:] if arguments is None else arguments)
+    logging.basicConfig(level=options.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logging.getLogger("spnego").setLevel(logging.WARNING)  # its debug log shows tokens
+    sys.setswitchinterval(_SWITCH_INTERVAL)
+    try:
+        asyncio.run(Core(options).run())
+    except _EXPECTED as error:
+        sys.stderr.write(f"holdfast: {error}\n")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

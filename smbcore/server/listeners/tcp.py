@@ -1,0 +1,269 @@
+"""Direct TCP: non-blocking sockets on the event loop's readers and writers.
+
+Everything that one wake-up received is worked on before anything is sent, and all replies leave in one `sendmsg`. A
+client that does not take its replies is not read from any more until it does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import logging
+import socket
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
+
+from smbcore.proto.errors import ProtocolViolation
+from smbcore.proto.framing import FrameReader
+
+if TYPE_CHECKING:
+    from smbcore.server.connection import SmbConnection
+    from smbcore.server.server import SmbServer
+
+log = logging.getLogger(__name__)
+
+_MOST_PARTS: Final = 512
+_BACKLOG: Final = 512
+_NO_SOCKETS: Final = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
+_ACCEPT_PAUSE: Final = 0.5
+
+
+class TcpTransport:
+    """One socket. Owned by its connection; ended by `close`.
+
+    peer, local_address  "address:port", and the address that the client reached
+    """
+
+    __slots__ = (
+        "_batch", "_closed", "_flush_due", "_loop", "_out", "_out_size", "_paused", "_pooled", "_reader", "_server",
+        "_sock",
+        "_writing", "connection", "local_address", "peer",
+    )  # fmt: skip
+
+    def __init__(self, server: SmbServer, sock: socket.socket, loop: asyncio.AbstractEventLoop) -> None:
+        self._server = server
+        self._sock = sock
+        self._loop = loop
+        self._reader = FrameReader(server.config.limits.frame_before_sign_in)
+        self._out: list[bytes | bytearray | memoryview] = []
+        self._out_size = 0
+        self._pooled: list[bytearray] = []
+        self._batch = False
+        self._flush_due = False
+        self._writing = False
+        self._paused = False
+        self._closed = False
+        self.connection: SmbConnection | None = None
+        self.peer = _text(sock.getpeername())
+        self.local_address = str(sock.getsockname()[0])
+
+    def start(self, connection: SmbConnection) -> None:
+        """Begin to receive."""
+        self.connection = connection
+        self._loop.add_reader(self._sock, self._readable)
+
+    def set_frame_limit(self, limit: int) -> None:
+        """Accept messages up to `limit` bytes."""
+        self._reader.limit = limit
+
+    def detach_buffer(self) -> None:
+        """Go on in a new receive buffer."""
+        self._reader.detach()
+
+    def write(self, parts: Sequence[bytes | bytearray | memoryview], pooled: bytearray | None = None) -> None:
+        """Queue bytes; they leave at the end of the current batch, or at the next turn of the loop."""
+        if self._closed:
+            return
+        self._out.extend(parts)
+        if pooled is not None:
+            self._pooled.append(pooled)
+        if not self._batch and not self._flush_due and not self._writing:
+            self._flush_due = True
+            self._loop.call_soon(self._flush_later)
+
+    def close(self) -> None:
+        """Send what the socket takes, then close it."""
+        if self._closed:
+            return
+        if self._out and not self._writing:
+            with contextlib.suppress(OSError):
+                self._sock.sendmsg(self._out[:_MOST_PARTS])
+        self._closed = True
+        self._loop.remove_reader(self._sock)
+        self._loop.remove_writer(self._sock)
+        self._sock.close()
+        self._out.clear()
+        self._pooled.clear()
+
+    # -- receiving --
+
+    def _readable(self) -> None:
+        connection = self.connection
+        if connection is None:
+            return
+        try:
+            count = self._sock.recv_into(self._reader.buffer())
+        except (BlockingIOError, InterruptedError):
+            return
+        except OSError as error:
+            log.debug("%s receive: %s", connection.name, error)
+            connection.close()
+            return
+        except ProtocolViolation as violation:
+            connection.drop(violation)
+            return
+        if not count:
+            connection.close()
+            return
+        self._batch = True
+        try:
+            for frame in self._reader.received(count):
+                connection.receive(frame)
+                if self._closed:
+                    return
+        except ProtocolViolation as violation:
+            connection.drop(violation)
+            return
+        finally:
+            self._batch = False
+        if self._out and not self._writing:
+            self._flush()
+
+    # -- sending --
+
+    def _flush_later(self) -> None:
+        self._flush_due = False
+        if not self._closed and not self._writing:
+            self._flush()
+
+    def _flush(self) -> None:
+        """Send as much as the socket takes; wait for it to take the rest."""
+        out = self._out
+        while out:
+            try:
+                sent = self._sock.sendmsg(out if len(out) <= _MOST_PARTS else out[:_MOST_PARTS])
+            except (BlockingIOError, InterruptedError):
+                self._wait_for_room()
+                return
+            except OSError as error:
+                self._failed(error)
+                return
+            index = 0
+            for part in out:
+                size = len(part)
+                if sent < size:
+                    break
+                sent -= size
+                index += 1
+            del out[:index]
+            if sent:
+                out[0] = memoryview(out[0])[sent:]
+        if self._pooled:
+            give = self._server.pool.give
+            for buffer in self._pooled:
+                give(buffer)
+            self._pooled.clear()
+        if self._writing:
+            self._writing = False
+            self._loop.remove_writer(self._sock)
+        if self._paused:
+            self._paused = False
+            self._loop.add_reader(self._sock, self._readable)
+
+    def _wait_for_room(self) -> None:
+        if not self._writing:
+            self._writing = True
+            self._loop.add_writer(self._sock, self._writable)
+        if not self._paused and sum(map(len, self._out)) > self._server.config.limits.output_backlog:
+            self._paused = True
+            self._loop.remove_reader(self._sock)
+
+    def _writable(self) -> None:
+        if not self._closed:
+            self._flush()
+
+    def _failed(self, error: OSError) -> None:
+        if self.connection is not None:
+            log.debug("%s send: %s", self.connection.name, error)
+            self._out.clear()
+            self.connection.close()
+
+
+class TcpListener:
+    """A listening socket. Owned by whoever started it; ended by `close`."""
+
+    def __init__(self, server: SmbServer, sock: socket.socket) -> None:
+        self._server = server
+        self._sock = sock
+        self._loop = asyncio.get_running_loop()
+        self._loop.add_reader(sock, self._acceptable)
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Address and port that are listened on."""
+        host, port = self._sock.getsockname()[:2]
+        return str(host), int(port)
+
+    def close(self) -> None:
+        """Stop listening; connections live on. Idempotent."""
+        if self._sock.fileno() >= 0:
+            self._loop.remove_reader(self._sock)
+            self._sock.close()
+
+    def _acceptable(self) -> None:
+        try:
+            sock, _ = self._sock.accept()
+        except (BlockingIOError, InterruptedError, ConnectionError):
+            return
+        except OSError as error:
+            if error.errno not in _NO_SOCKETS:
+                raise
+            log.warning("cannot accept a connection: %s", error)
+            self._loop.remove_reader(self._sock)
+            self._loop.call_later(_ACCEPT_PAUSE, self._resume)
+            return
+        self._serve(sock)
+
+    def _resume(self) -> None:
+        if self._sock.fileno() >= 0:
+            self._loop.add_reader(self._sock, self._acceptable)
+
+    def _serve(self, sock: socket.socket) -> None:
+        try:
+            sock.setblocking(False)
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 60)
+            transport = TcpTransport(self._server, sock, self._loop)
+        except OSError:  # the client is gone again
+            sock.close()
+            return
+        connection = self._server.accept(transport)
+        if connection is None:
+            sock.close()
+            return
+        transport.start(connection)
+
+
+def listen(server: SmbServer, host: str, port: int) -> TcpListener:
+    """Listen on an address.  Raises OSError where it is taken or not ours."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    sock = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+        sock.bind((host, port))
+        sock.listen(_BACKLOG)
+    except OSError:
+        sock.close()
+        raise
+    return TcpListener(server, sock)
+
+
+def _text(address: tuple[str, int] | str) -> str:
+    if isinstance(address, str):
+        return address
+    host, port = address[0], address[1]
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

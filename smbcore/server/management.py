@@ -1,0 +1,134 @@
+"""Commands of the management service, carried out in the core (smbcore.control)."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any
+
+from smbcore.control.errors import CommandFailed
+from smbcore.control.messages import (
+    CloseOpen,
+    Counters,
+    DisconnectSession,
+    DisconnectTcon,
+    DisconnectUser,
+    Done,
+    ListCounters,
+    Message,
+    Ping,
+    Pong,
+    ReloadConfiguration,
+)
+from smbcore.server import configure
+
+if TYPE_CHECKING:
+    from smbcore.server.server import SmbServer
+    from smbcore.state.configuration import Configuration
+
+log = logging.getLogger(__name__)
+
+
+class Management:
+    """Carry out commands. Owned by the core's main task.
+
+    load  reads the stored configuration (in a thread)
+    pong  the answer to a sign of life
+    """
+
+    def __init__(self, server: SmbServer, load: Callable[[], Awaitable[Configuration]], pong: Pong) -> None:
+        self._server = server
+        self._load = load
+        self._pong = pong
+        self._handlers: dict[type[Any], Callable[[Any], Awaitable[Message]]] = {
+            Ping: self._ping,
+            ReloadConfiguration: self._reload,
+            DisconnectSession: self._disconnect_session,
+            DisconnectTcon: self._disconnect_tcon,
+            DisconnectUser: self._disconnect_user,
+            CloseOpen: self._close_open,
+            ListCounters: self._counters,
+        }
+
+    async def handle(self, message: Message) -> Message:
+        """Carry out one command and return its reply.  Raises CommandFailed: unknown, not_found."""
+        handler = self._handlers.get(type(message))
+        if handler is None:
+            raise CommandFailed("unknown", f"The core does not know the command {type(message).__name__}.")
+        return await handler(message)
+
+    async def _ping(self, _message: Ping) -> Message:
+        return self._pong
+
+    async def _reload(self, _message: ReloadConfiguration) -> Message:
+        configuration = await self._load()
+        apply(self._server, configuration)
+        return Done(count=len(configuration.shares))
+
+    async def _disconnect_session(self, message: DisconnectSession) -> Message:
+        session = self._server.sessions_by_key.get(message.session_key)
+        if session is None:
+            raise CommandFailed("not_found", "This session has ended already.")
+        opens = len(session.opens)
+        log.info("session %#x of %s ended by the administrator: %s", session.key, session.user, message.reason)
+        connections = list(session.channels)
+        session.close()
+        for connection in connections:
+            if not connection.channels:
+                connection.close()
+        return Done(count=opens)
+
+    async def _disconnect_tcon(self, message: DisconnectTcon) -> Message:
+        tree = self._server.trees.get(message.tcon_key)
+        if tree is None:
+            raise CommandFailed("not_found", "This tree connect has ended already.")
+        opens = len(tree.opens)
+        tree.close()
+        return Done(count=opens)
+
+    async def _disconnect_user(self, message: DisconnectUser) -> Message:
+        wanted = message.name.casefold()
+        sessions = [s for s in self._server.sessions.values() if s.valid and s.user.casefold() == wanted]
+        for session in sessions:
+            connections = list(session.channels)
+            session.close()
+            for connection in connections:
+                if not connection.channels:
+                    connection.close()
+        return Done(count=len(sessions))
+
+    async def _close_open(self, message: CloseOpen) -> Message:
+        open_ = self._server.opens.get(message.open_key)
+        if open_ is None:
+            raise CommandFailed("not_found", "This file has been closed already.")
+        log.info("open %#x of %s closed by the administrator: %s", open_.key, open_.session.user, message.reason)
+        await open_.close()
+        return Done(count=1)
+
+    async def _counters(self, _message: ListCounters) -> Message:
+        server = self._server
+        return Counters(
+            {
+                **server.counters,
+                "connections": len(server.connections),
+                "sessions": sum(session.valid for session in server.sessions.values()),
+                "tcons": len(server.trees),
+                "opens": len(server.opens),
+            }
+        )
+
+
+def apply(server: SmbServer, configuration: Configuration) -> None:
+    """Install a configuration: new shares at once, gone ones with all their tree connects, the rest undisturbed."""
+    settings = configuration.settings
+    server.accounts.load(configuration)
+    server.config = configure.server_config(settings, test_controls=server.config.test_controls)
+    server.authenticator = configure.authenticator(settings, server.accounts, server.clock)
+    gone = server.shares.load(configure.all_shares(configuration, server.accounts))
+    for share in gone:
+        for tree in [tree for tree in server.trees.values() if tree.share is share]:
+            tree.close()
+        share.close()
+    for tree in server.trees.values():
+        tree.encryption_required = tree.share.encryption_required
+        tree.maximal_access = tree.share.maximal_access(tree.session.token)
