@@ -25,7 +25,7 @@ _EVERYONE_CHANGES = "everyone=change"
 @app.command("add")
 def add(
     name: NameArgument,
-    path: Annotated[Path, typer.Argument(help="Directory to share.")],
+    path: Annotated[Path, typer.Option("--path", help="Directory to share.")],
     data: DataOption,
     database_url: DatabaseOption = None,
     comment: Annotated[str, typer.Option(help="What people read beside the name.")] = "",
