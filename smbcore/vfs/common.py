@@ -19,7 +19,7 @@ MAX_OFFSET = 0x7FFF_FFFF_FFFF_FFFF
 
 
 def ea_size(attributes: Mapping[bytes, bytes]) -> int:
-    """Return the size of the EAs in FileEaInformation's count: a 4-byte list head, 5 bytes beside each name and value."""
+    """Return the size of the EAs as FileEaInformation counts: 4 bytes for the list, 5 beside each name and value."""
     if not attributes:
         return 0
     return 4 + sum(5 + len(name) + len(value) for name, value in attributes.items())

@@ -203,7 +203,7 @@ class MemoryNode(Node):
             raise NtError(Status.NOT_SUPPORTED, "a memory volume shares no blocks")
         if not isinstance(source, MemoryNode):
             raise NtError(Status.NOT_SUPPORTED, "the source is on another volume")
-        buffer = bytearray(max(0, min(length, source._stream.data.size - source_offset)))
+        buffer = bytearray(max(0, min(length, source.data_stream.data.size - source_offset)))
         count = await source.read_into(source_offset, memoryview(buffer))
         await self.write(offset, memoryview(buffer)[:count])
         return count

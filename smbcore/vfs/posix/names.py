@@ -13,6 +13,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import unicodedata
 
@@ -24,6 +25,9 @@ MAX_NAME = 255
 STREAM_STORE = ".holdfast-streams"
 """The directory that keeps large named streams; no client sees it."""
 
+_SHORTEST_DISGUISE = 12
+"""Characters that the store's name still needs when ligatures spell parts of it."""
+
 _PRIVATE = 0xF000
 _MAPPED = frozenset([*range(1, 32), *b':*?<>|"\\'])
 _SPECIAL = re.compile(r'[\x00-\x1f"*/:<>?\\|\ud800-\udfff\uf001-\uf0ff]|[. ]\Z')
@@ -33,7 +37,7 @@ _BYTE_ESCAPES = range(0xDC80, 0xDD00)
 def encode(name: str) -> bytes:
     """Return the store's name for a client's component.
 
-    Errors: OBJECT_NAME_INVALID for `.`, `..`, "", NUL, a separator, more than 255 bytes, or a second spelling of a name.
+    Errors: OBJECT_NAME_INVALID for `.`, `..`, "", NUL, a separator, more than 255 bytes, or a second spelling.
     """
     if _SPECIAL.search(name) is None:
         raw = name.encode()
@@ -56,11 +60,21 @@ def decode(raw: bytes) -> str:
     return text if _SPECIAL.search(text) is None else _decode_special(text)
 
 
+def from_listed(name: str) -> str:
+    """Return the client's name for a name that `os.listdir` decoded."""
+    if name.isascii() and _SPECIAL.search(name) is None:
+        return name
+    return decode(os.fsencode(name))
+
+
 def is_reserved(name: str) -> bool:
     """Tell whether a client's component names the stream store in any spelling a file system might match."""
-    if not name.startswith(".") and name.isascii():
+    if name.isascii():
+        return name.startswith(".") and name.casefold() == STREAM_STORE
+    if len(name) < _SHORTEST_DISGUISE:
         return False
-    return unicodedata.normalize("NFKC", name).casefold() == STREAM_STORE
+    plain = unicodedata.normalize("NFKC", name).casefold()
+    return "".join(filter(str.isascii, plain)) == STREAM_STORE
 
 
 def _encode_special(name: str) -> bytes:

@@ -65,6 +65,19 @@ class SideStore:
         finally:
             os.close(folder)
 
+    def size(self, descriptor: int, name: str) -> int | None:
+        """Return the size of a side file of the open file, None if there is no such."""
+        try:
+            folder = self._folder(descriptor, create=False)
+        except FileNotFoundError:
+            return None
+        try:
+            return os.stat(name, dir_fd=folder, follow_symlinks=False).st_size
+        except FileNotFoundError:
+            return None
+        finally:
+            os.close(folder)
+
     def load(self, descriptor: int, name: str, token: bytes) -> bytes | None:
         """Return the value saved with `token` under `name`, None if there is no such."""
         try:

@@ -87,6 +87,10 @@ class Stored:
         return head + _CHANGE.pack(self.change, self.change_mtime) if self.change else head
 
 
+Write = Callable[[Stored], None]
+"""A change of what a file carries; called with its entry."""
+
+
 class XattrStore:
     """Reads and writes what files carry; one per backend.
 
@@ -113,6 +117,12 @@ class XattrStore:
                 found = Stored()
             self._remember(key, found)
         return found
+
+    def knows(self, status: os.stat_result) -> bool:
+        """Tell whether the entry of a file is up to date for `status`."""
+        key = (status.st_dev, status.st_ino)
+        found = self._young.get(key) or self._old.get(key)
+        return found is not None and found.stamp == status.st_ctime_ns
 
     def forget(self, key: Key) -> None:
         """Drop what is known of a file that is gone; its inode number may come back as another file."""
@@ -201,7 +211,7 @@ class XattrStore:
             self._side.discard(descriptor, side_name)
 
     # -- changes --
-    def change(self, descriptor: int, write: Callable[[Stored], None]) -> tuple[os.stat_result, os.stat_result]:
+    def change(self, descriptor: int, write: Write) -> tuple[os.stat_result, os.stat_result]:
         """Let `write` change what the open file carries, and keep the cache good over it.
 
         Returns the status before and after the change.
@@ -230,6 +240,14 @@ def read(file: int | bytes, name: str) -> bytes | None:
         if error.errno in (errno.ENODATA, errno.EOPNOTSUPP, errno.EPERM):
             return None
         raise
+
+
+def read_if_there(path: bytes, name: str) -> bytes | None:
+    """Return an extended attribute of a path, None also where the file is gone."""
+    try:
+        return read(path, name)
+    except FileNotFoundError:
+        return None
 
 
 def birth_of(descriptor: int, status: os.stat_result) -> int:

@@ -1,0 +1,406 @@
+"""A volume on a directory of a POSIX file system.
+
+Theory of operation. Everything is relative to the descriptor of the share's root; `openat2.py` sees to it that no path
+leaves it. `open` tries the names as they are spelled with one call and takes one fstat; only what is not found that way
+is looked up component by component in the directories' indexes (`directory.py`). What NT keeps and POSIX has no place
+for is in extended attributes (`xattr.py`), or beside the files in the side store (`store.py`, `streams.py`).
+
+A symbolic link on the way is never followed. One at the end that stays in the volume is resolved here, by its text, and
+opened like any other path, so a race with a swapped link ends at a refusal, not outside.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+import zlib
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from smbcore.fsa.backend import Backend, Node, VolumeInfo
+from smbcore.nt.status import NtError, Status
+from smbcore.vfs.common import MAX_LINK_HOPS, link_target
+from smbcore.vfs.posix import changes, names, probe, xattr
+from smbcore.vfs.posix.directory import LARGE, DirectoryIndex, DirectoryIndexes, kernel_time_ns
+from smbcore.vfs.posix.errors import nt_error
+from smbcore.vfs.posix.names import encode, is_reserved
+from smbcore.vfs.posix.node import PosixNode
+from smbcore.vfs.posix.openat2 import Resolver
+from smbcore.vfs.posix.pool import IoPool
+from smbcore.vfs.posix.store import SideStore
+from smbcore.vfs.posix.streams import StreamNode, Streams
+
+_READ = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY
+_WRITE = os.O_RDWR | os.O_NONBLOCK | os.O_NOCTTY
+_LINK = os.O_PATH
+_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY
+_ALL_ONES = 0xFFFF_FFFF_FFFF_FFFF
+_SCANS = 2
+"""Tries to scan a directory while nothing changes it."""
+_KNOWN_IDS = 16_384
+_ID_SEARCH = 200_000
+"""Directory entries that a search for a file id looks at before it gives up."""
+
+
+class PosixBackend(Backend):
+    """One share's directory as a volume.
+
+    root            the directory; followed if it is a link, everything below is not
+    label           what clients see as the volume's name
+    workers         threads for disk work
+    case_sensitive  names match exactly only
+    use_openat2     False forces the component-wise walk of old kernels
+    now             the kernel's time in ns, for the trust in directory indexes
+
+    Raises NtError: OBJECT_PATH_NOT_FOUND no such directory;  EAS_NOT_SUPPORTED the file system has no user extended
+    attributes;  DEVICE_NOT_READY /proc is not mounted.
+    """
+
+    def __init__(
+        self,
+        root: str | os.PathLike[str],
+        *,
+        label: str = "",
+        read_only: bool = False,
+        case_sensitive: bool = False,
+        workers: int = 4,
+        file_mode: int = 0o660,
+        directory_mode: int = 0o770,
+        use_openat2: bool = True,
+        now: Callable[[], int] = kernel_time_ns,
+    ) -> None:
+        try:
+            self.root = os.open(root, _DIRECTORY | os.O_CLOEXEC)
+        except OSError as error:
+            raise NtError(Status.OBJECT_PATH_NOT_FOUND, f"share directory {root}: {error.strerror}") from error
+        try:
+            probe.check_support(self.root, str(root))
+            facts = os.fstat(self.root)
+            self.cluster_size = os.fstatvfs(self.root).f_frsize or 4096
+            self._reflink = not read_only and probe.can_clone(self.root)
+            self.side = SideStore(self.root)
+        except (OSError, NtError) as error:
+            os.close(self.root)
+            raise (nt_error(error, f"share directory {root}") if isinstance(error, OSError) else error) from error
+        self._device = facts.st_dev
+        self._serial = zlib.crc32(b"%d:%d" % (os.fstatvfs(self.root).f_fsid, facts.st_ino))
+        self._label = label or Path(root).name
+        self._creation_time = xattr.birth_of(self.root, facts)
+        self._known_ids: dict[int, tuple[str, ...]] = {}
+        self._resolver = Resolver(self.root, use_openat2=use_openat2)
+        self.read_only = read_only
+        self.case_sensitive = case_sensitive
+        self.file_mode = file_mode
+        self.directory_mode = directory_mode
+        self.pool = IoPool(workers)
+        self.xattrs = xattr.XattrStore(self.side)
+        self.indexes = DirectoryIndexes(now=now)
+        self.streams = Streams(self)
+
+    # -- opening --
+    async def open(self, path: Sequence[str], *, writable: bool = False, follow: bool = True) -> Node:
+        at = tuple(path)
+        for _ in range(MAX_LINK_HOPS):
+            try:
+                node = self._open_exact(at, _WRITE if writable else _READ)
+            except FileNotFoundError:
+                at = await self._find(at)
+                try:
+                    node = self._open_exact(at, _WRITE if writable else _READ)
+                except OSError as error:
+                    raise nt_error(error, "/".join(at)) from error
+            except OSError as error:
+                raise nt_error(error, "/".join(at)) from error
+            if not node.is_link or not follow:
+                return node
+            at = self._leads_to(node)
+        raise NtError(Status.STOPPED_ON_SYMLINK, "/".join(at))
+
+    async def open_by_id(self, file_id: int) -> Node:
+        if file_id in (0, _ALL_ONES):
+            raise NtError(Status.INVALID_PARAMETER, "no file has this id")
+        if file_id == self.file_id(self._device, os.fstat(self.root).st_ino):
+            return await self.open(())
+        path = self._known_ids.get(file_id)
+        node = None if path is None else await self._open_if(path, file_id)
+        if node is None:
+            path = await self.pool.run(self._search_id, file_id)
+            node = await self._open_if(path, file_id)
+        if node is None:
+            raise NtError(Status.OBJECT_NAME_NOT_FOUND, f"no file with id {file_id:#x}")
+        return node
+
+    def open_directory(self, path: Sequence[str]) -> int:
+        """Open a directory by its real names; the caller closes the descriptor. Raises OSError, NtError."""
+        return self._resolver.open(_joined(path), _DIRECTORY)
+
+    # -- changes of names: see changes.py --
+    async def create(
+        self, parent: Node, name: str, *, directory: bool, attributes: int = 0, security: bytes | None = None
+    ) -> Node:
+        into = self._own(parent)
+        return await changes.create(self, into, name, directory=directory, attributes=attributes, security=security)
+
+    async def rename(self, node: Node, new_parent: Node, name: str, *, replace: bool) -> None:
+        await changes.rename(self, self._own(node), self._own(new_parent), name, replace=replace)
+
+    async def rename_stream(self, node: Node, name: str, *, replace: bool) -> None:
+        if not isinstance(node, StreamNode):
+            raise NtError(Status.INVALID_PARAMETER, "not a stream")
+        self.streams.rename(node, name, replace=replace)
+
+    async def link(self, node: Node, new_parent: Node, name: str, *, replace: bool) -> None:
+        await changes.link(self, self._own(node), self._own(new_parent), name, replace=replace)
+
+    async def remove(self, node: Node) -> None:
+        if isinstance(node, StreamNode):
+            self.streams.remove(node)
+            return
+        changes.remove(self, self._own(node))
+
+    async def is_empty(self, node: Node) -> bool:
+        own = self._own(node)
+        try:
+            with os.scandir(b"/proc/self/fd/%d" % own.descriptor) as listed:
+                return all(is_reserved(names.decode(entry.name)) for entry in listed)
+        except FileNotFoundError:
+            return True
+        except OSError as error:
+            raise nt_error(error, "look into directory") from error
+
+    # -- the volume --
+    def volume_info(self) -> VolumeInfo:
+        try:
+            space = os.fstatvfs(self.root)
+        except OSError as error:
+            raise nt_error(error, "volume") from error
+        unit = space.f_frsize
+        return VolumeInfo(
+            label=self._label,
+            serial=self._serial,
+            volume_id=(self._serial << 32) | (space.f_fsid & 0xFFFF_FFFF),
+            creation_time=self._creation_time,
+            total=space.f_blocks * unit,
+            free=space.f_bfree * unit,
+            available=space.f_bavail * unit,
+            cluster_size=self.cluster_size,
+            sector_size=512,
+            supports_reflink=self._reflink,
+            case_sensitive=self.case_sensitive,
+            read_only=self.read_only or bool(space.f_flag & os.ST_RDONLY),
+        )
+
+    def close(self) -> None:
+        self.pool.shutdown()
+        self.side.close()
+        if self.root >= 0:
+            os.close(self.root)
+            self.root = -1
+
+    # -- for the nodes --
+    def check_writable(self) -> None:
+        """Raise MEDIA_WRITE_PROTECTED on a read-only volume."""
+        if self.read_only:
+            raise NtError(Status.MEDIA_WRITE_PROTECTED, "the volume is read-only")
+
+    def file_id(self, device: int, inode: int) -> int:
+        """Return the 64-bit id of a file: its inode number, mixed with the device in a file system mounted below."""
+        if device == self._device:
+            return inode
+        mixed = (inode + device * 0x9E37_79B9_7F4A_7C15) & _ALL_ONES
+        return mixed if 0 < mixed < _ALL_ONES else 1
+
+    async def list_directory(self, directory: int) -> list[str]:
+        """Return the names in an open directory, and keep them as its index where nothing changed meanwhile."""
+        try:
+            listed, status, steady = await self._scan(directory)
+        except OSError as error:
+            raise nt_error(error, "list directory") from error
+        if steady:
+            self.indexes.keep(status, listed)
+        return listed
+
+    async def index(self, directory: int) -> DirectoryIndex:
+        """Return an index of the open directory, from a scan if there is no valid one. Raises OSError."""
+        found = self.indexes.valid(os.fstat(directory))
+        if found is not None:
+            return found
+        for _ in range(_SCANS):
+            listed, status, steady = await self._scan(directory)
+            if steady:
+                return self.indexes.keep(status, listed)
+        return DirectoryIndex(listed, (0, 0), 0)  # it is busy; good for this one look-up, and not kept
+
+    def short_name(self, directory: int, name: str) -> str:
+        """Return the 8.3 name of a child; scans here and now if the index is not at hand, so list first."""
+        try:
+            index = self.indexes.valid(os.fstat(directory))
+            if index is None:
+                listed, status, _ = self.indexes.scan(directory)
+                index = self.indexes.keep(status, listed)
+        except OSError as error:
+            raise nt_error(error, "short name") from error
+        return index.short(name)
+
+    # -- helpers --
+    def _own(self, node: Node) -> PosixNode:
+        if not isinstance(node, PosixNode) or node.backend is not self:
+            raise NtError(Status.NOT_SAME_DEVICE, "a node of another volume")
+        return node
+
+    def _open_exact(self, path: tuple[str, ...], flags: int) -> PosixNode:
+        """Open `path` as it is spelled; a symbolic link at its end comes back as itself. Raises OSError, NtError."""
+        joined = _joined(path)
+        try:
+            descriptor = self._resolver.open(joined, flags)
+        except OSError as error:
+            descriptor, flags = self._open_otherwise(joined, flags, error)
+        status = os.fstat(descriptor)
+        kind = status.st_mode & 0o170000
+        if kind not in (stat.S_IFREG, stat.S_IFDIR) and not (kind == stat.S_IFLNK and flags & os.O_PATH):
+            os.close(descriptor)
+            raise NtError(Status.ACCESS_DENIED, f"{path[-1]!r} is a device, FIFO or socket")
+        if len(self._known_ids) >= _KNOWN_IDS:
+            self._known_ids.clear()
+        self._known_ids[self.file_id(status.st_dev, status.st_ino)] = path
+        return PosixNode(self, descriptor, status, path, writable=flags & os.O_RDWR != 0)
+
+    def _open_otherwise(self, joined: bytes, flags: int, error: OSError) -> tuple[int, int]:
+        """Open what refused to be opened with `flags`: a directory for writing, a symbolic link."""
+        if error.errno == errno.EISDIR and flags & os.O_RDWR:
+            return self._resolver.open(joined, _READ), _READ
+        if error.errno == errno.ELOOP:
+            return self._resolver.open(joined, _LINK), _LINK
+        if error.errno == errno.EXDEV:
+            raise NtError(Status.OBJECT_PATH_NOT_FOUND, "the path leaves the volume") from error
+        raise error
+
+    def _leads_to(self, link: PosixNode) -> tuple[str, ...]:
+        """Return where a symbolic link leads, and close its node."""
+        try:
+            target = os.readlink(b"", dir_fd=link.descriptor)
+        except OSError as error:
+            raise nt_error(error, "read link") from error
+        finally:
+            link.close()
+        plain = (b"", b".", b"..")
+        text = "/".join(part.decode() if part in plain else names.decode(part) for part in target.split(b"/"))
+        leads_to = link_target(link.path, text)
+        if leads_to is None:
+            raise NtError(Status.STOPPED_ON_SYMLINK, "/".join(link.path))
+        return leads_to
+
+    async def _find(self, path: tuple[str, ...]) -> tuple[str, ...]:
+        """Return the real names of `path`, matched in any case.
+
+        Errors: OBJECT_NAME_NOT_FOUND, OBJECT_PATH_NOT_FOUND, STOPPED_ON_SYMLINK.
+        """
+        if not path:
+            raise NtError(Status.OBJECT_NAME_NOT_FOUND, "the root is gone")
+        parent, name = path[:-1], path[-1]
+        try:
+            directory = self._open_way(parent)
+            if directory is None:
+                parent = await self._find_way(parent)
+                directory = self.open_directory(parent)
+            try:
+                found = None if self.case_sensitive else (await self.index(directory)).find(name)
+            finally:
+                os.close(directory)
+        except OSError as error:
+            raise _path_error(error, "/".join(parent)) from error
+        if found is None:
+            raise NtError(Status.OBJECT_NAME_NOT_FOUND, f"no {name!r}")
+        return (*parent, found)
+
+    def _open_way(self, parent: tuple[str, ...]) -> int | None:
+        """Open a directory as it is spelled, None if it is not found so."""
+        try:
+            return self.open_directory(parent)
+        except FileNotFoundError:
+            return None
+        except NtError as error:
+            raise _as_path(error) from error
+
+    async def _find_way(self, parent: tuple[str, ...]) -> tuple[str, ...]:
+        try:
+            return await self._find(parent)
+        except NtError as error:
+            raise _as_path(error) from error
+
+    async def _scan(self, directory: int) -> tuple[list[str], os.stat_result, bool]:
+        if os.fstat(directory).st_size < LARGE:
+            return self.indexes.scan(directory)
+        return await self.pool.run(self.indexes.scan, directory)
+
+    async def _open_if(self, path: tuple[str, ...] | None, file_id: int) -> Node | None:
+        """Open `path` if it still is the file with this id."""
+        if path is None:
+            return None
+        try:
+            node = self._open_exact(path, _READ)
+        except (OSError, NtError):
+            self._known_ids.pop(file_id, None)
+            return None
+        device, inode = os.fstat(node.descriptor)[2], os.fstat(node.descriptor)[1]
+        if self.file_id(device, inode) == file_id:
+            return node
+        node.close()
+        return None
+
+    def _search_id(self, file_id: int) -> tuple[str, ...] | None:
+        """Walk the tree for an inode number; runs in the pool.  Errors: NOT_SUPPORTED if the tree is too large."""
+        left = _ID_SEARCH
+        waiting: list[tuple[str, ...]] = [()]
+        while waiting:
+            path = waiting.pop()
+            for name, inode, is_directory in data_entries(self._resolver, path):
+                left -= 1
+                if left == 0:
+                    raise NtError(Status.NOT_SUPPORTED, "too many files to search for an id")
+                if inode == file_id:
+                    return (*path, name)
+                if is_directory:
+                    waiting.append((*path, name))
+        return None
+
+
+def data_entries(resolver: Resolver, path: tuple[str, ...]) -> list[tuple[str, int, bool]]:
+    """Return (name, inode, is directory) of the entries of a directory; nothing where it vanished."""
+    try:
+        directory = resolver.open(_joined(path), _DIRECTORY)
+    except (OSError, NtError):
+        return []
+    try:
+        with os.scandir(directory) as listed:
+            found = [(names.from_listed(e.name), e.inode(), e.is_dir(follow_symlinks=False)) for e in listed]
+    finally:
+        os.close(directory)
+    return [entry for entry in found if not is_reserved(entry[0])]
+
+
+def _joined(path: Sequence[str]) -> bytes:
+    """Return the store's path.  Errors: OBJECT_NAME_INVALID; OBJECT_NAME_NOT_FOUND for the stream store."""
+    if len(path) == 1:
+        name = path[0]
+        if is_reserved(name):
+            raise NtError(Status.OBJECT_NAME_NOT_FOUND, "the stream store is nobody's")
+        return encode(name)
+    for depth, name in enumerate(path, 1):
+        if is_reserved(name):
+            last = depth == len(path)
+            missing = Status.OBJECT_NAME_NOT_FOUND if last else Status.OBJECT_PATH_NOT_FOUND
+            raise NtError(missing, "the stream store is nobody's")
+    return b"/".join(map(encode, path))
+
+
+def _as_path(error: NtError) -> NtError:
+    """Turn "not found" about a directory on the way into "path not found"."""
+    if error.status is Status.OBJECT_NAME_NOT_FOUND:
+        return NtError(Status.OBJECT_PATH_NOT_FOUND, error.why)
+    return error
+
+
+def _path_error(error: OSError, why: str) -> NtError:
+    return _as_path(nt_error(error, why))
