@@ -60,7 +60,7 @@ async def rename(backend: PosixBackend, node: PosixNode, new_parent: PosixNode, 
     raw, target = await _target(backend, new_parent, name)
     with _link_of(backend, node) as (directory, old):
         try:
-            same_directory = os.path.sameopenfile(directory, new_parent.descriptor)
+            same_directory = _is_same(directory, new_parent.descriptor)
             if target is not None and not (same_directory and target == old):
                 _check_replace(new_parent.descriptor, target, name, replace=replace)
                 replaced = os.stat(target, dir_fd=new_parent.descriptor, follow_symlinks=False)
@@ -174,11 +174,11 @@ async def _target(backend: PosixBackend, parent: PosixNode, name: str) -> tuple[
     raw = encode(name)
     try:
         found = None if backend.case_sensitive else (await backend.index(parent.descriptor)).find(name)
-        if found is None:
-            return raw, raw if _exists(parent.descriptor, raw) else None
+        if found != name and _exists(parent.descriptor, raw):  # an exact name goes before one in another case
+            return raw, raw
     except OSError as error:
         raise _parent_error(error, f"look for {name!r}") from error
-    return raw, encode(found)
+    return raw, None if found is None else encode(found)
 
 
 async def _free_name(backend: PosixBackend, parent: PosixNode, name: str) -> bytes:
@@ -187,6 +187,11 @@ async def _free_name(backend: PosixBackend, parent: PosixNode, name: str) -> byt
     if target is not None:
         raise NtError(Status.OBJECT_NAME_COLLISION, f"{name!r} exists")
     return raw
+
+
+def _is_same(one: int, other: int) -> bool:
+    """Tell whether two descriptors are of one file."""
+    return os.path.sameopenfile(one, other)
 
 
 def _exists(directory: int, raw: bytes) -> bool:
@@ -269,7 +274,7 @@ def _move(directory: int, old: bytes, into: int, raw: bytes, target: bytes | Non
 
 def _rename_free(directory: int, old: bytes, into: int, raw: bytes) -> None:
     """Rename to a name that must be free; to itself is no change. Raises OSError."""
-    if old == raw and os.path.sameopenfile(directory, into):
+    if old == raw and _is_same(directory, into):
         return
     try:
         kernel.renameat2(directory, old, into, raw, kernel.RENAME_NOREPLACE)

@@ -1,4 +1,4 @@
-"""An open file or directory of a POSIX volume: one descriptor, and what is kept with the file in extended attributes."""
+"""An open file or directory of a POSIX volume: one descriptor, and what the file carries in extended attributes."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Opening below a root that nothing can leave.
 
-The kernel resolves a whole path at once with RESOLVE_BENEATH, RESOLVE_NO_MAGICLINKS and RESOLVE_NO_SYMLINKS: no `..`, no
-absolute path, no symbolic link and no rename during the walk leads out. Kernels without openat2 get a walk of single
+The kernel resolves a whole path at once with RESOLVE_BENEATH, RESOLVE_NO_MAGICLINKS and RESOLVE_NO_SYMLINKS: no `..`,
+no absolute path, no symbolic link and no rename during the walk leads out. Kernels without openat2 get a walk of single
 components, each opened with O_NOFOLLOW relative to the one before. Either way a symbolic link is ELOOP.
 """
 
@@ -38,8 +38,8 @@ class Resolver:
     def open(self, path: bytes, flags: int) -> int:
         """Open `path` (encoded components joined by slashes, b"" for the root) and return the descriptor.
 
-        Raises OSError: ELOOP at a symbolic link anywhere, unless `flags` has O_PATH and it is the last component; EXDEV for
-        a path that would leave the root. O_CLOEXEC and O_NOFOLLOW are added.
+        Raises OSError: ELOOP at a symbolic link anywhere, unless `flags` has O_PATH and it is the last component; EXDEV
+        for a path that would leave the root. O_CLOEXEC and O_NOFOLLOW are added.
         """
         if b"/" not in path and path != b"..":
             # One component cannot lead astray with O_NOFOLLOW, and os.open is cheaper than a call through ctypes.

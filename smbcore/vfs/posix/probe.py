@@ -29,7 +29,7 @@ def check_support(root: int, path: str) -> None:
         if error.errno != errno.ENODATA:
             raise
     try:
-        os.readlink(b"/proc/self/fd/%d" % root)
+        os.stat(b"/proc/self/fd/%d" % root)
     except FileNotFoundError as error:
         raise NtError(Status.DEVICE_NOT_READY, "/proc is not mounted") from error
 
@@ -38,8 +38,8 @@ def can_clone(root: int) -> bool:
     """Tell whether files can share blocks, by trying with two nameless files."""
     opened: list[int] = []
     try:
-        for _ in range(2):
-            opened.append(os.open(b".", os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC, 0o600, dir_fd=root))
+        opened.append(_nameless(root))
+        opened.append(_nameless(root))
         os.pwrite(opened[0], bytes(_BLOCK), 0)
         kernel.clone_range(opened[0], 0, opened[1], 0, _BLOCK)
     except OSError as error:
@@ -50,3 +50,7 @@ def can_clone(root: int) -> bool:
     finally:
         for descriptor in opened:
             os.close(descriptor)
+
+
+def _nameless(root: int) -> int:
+    return os.open(b".", os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC, 0o600, dir_fd=root)

@@ -135,7 +135,7 @@ class SideStore:
         except FileNotFoundError:
             return
         try:
-            for child in os.listdir(folder):
+            for child in os.listdir(folder):  # noqa: PTH208 - a descriptor, not a path
                 os.unlink(child, dir_fd=folder)
         finally:
             os.close(folder)

@@ -280,7 +280,7 @@ class Streams:
         side, stream = self._backend.side, node.data_stream
         descriptor = side.open(node.descriptor, stream.side_name, create=True)
         try:
-            data.write_all(descriptor, 0, content)
+            data.write_all(descriptor, 0, bytes(content))
             if stream.gone:
                 side.unlink(node.descriptor, stream.side_name)
                 stream.content, stream.descriptor = None, descriptor

@@ -8,8 +8,8 @@
 
 A value that the file system has no room for moves to a file of the side store, and a short mark takes its place.
 
-The cache is keyed by (device, inode) and an entry is good while the file's ctime is the one it was read at: any change of
-any extended attribute by anybody moves ctime.
+The cache is keyed by (device, inode) and an entry is good while the file's ctime is the one it was read at: any change
+of any extended attribute by anybody moves ctime.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ from smbcore.nt.attributes import (
 )
 from smbcore.nt.status import NtError, Status
 
-TIME = 133_000_000_000_000_000
+TIME = 130_000_000_000_000_000
 
 
 async def make(backend: Backend, *path: str, directory: bool = False, data: bytes = b"") -> Node:
