@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from struct import Struct
-
 from smbcore.proto.errors import ProtocolViolation
-from smbcore.wire.header import HEADER_SIZE
+from smbcore.wire.header import HEADER_SIZE, next_command, set_next_command
 
-_NEXT = Struct("<I")
-_NEXT_OFFSET = 20
 MAX_MEMBERS = 256
 
 
@@ -19,7 +15,7 @@ def split(frame: memoryview) -> list[memoryview]:
     """
     if len(frame) < HEADER_SIZE:
         raise ProtocolViolation(f"message of {len(frame)} bytes is shorter than a header")
-    following = _NEXT.unpack_from(frame, _NEXT_OFFSET)[0]
+    following = next_command(frame)
     if not following:
         return [frame]
     members = []
@@ -30,7 +26,7 @@ def split(frame: memoryview) -> list[memoryview]:
             raise ProtocolViolation("too many compounded commands")
         members.append(frame[:following])
         frame = frame[following:]
-        following = _NEXT.unpack_from(frame, _NEXT_OFFSET)[0]
+        following = next_command(frame)
     members.append(frame)
     return members
 
@@ -42,4 +38,4 @@ def link(messages: list[bytearray]) -> None:
     """
     for message in messages[:-1]:
         message.extend(bytes(-len(message) % 8))
-        _NEXT.pack_into(message, _NEXT_OFFSET, len(message))
+        set_next_command(message, len(message))

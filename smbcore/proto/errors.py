@@ -3,5 +3,5 @@
 from __future__ import annotations
 
 
-class ProtocolViolation(Exception):  # noqa: N818 - named as the design names it
+class ProtocolViolation(Exception):
     """The peer broke a rule for which the specification's answer is to drop the connection without a reply."""

@@ -7,16 +7,20 @@ session shares one `Sealer` between all its channels. The counter has 64 bits an
 from __future__ import annotations
 
 from collections.abc import Sequence
-from struct import Struct
 
-from smbcore.crypto.aead import make_aead
+from smbcore.crypto.aead import TAG_SIZE, InvalidTag, make_aead
 from smbcore.proto.errors import ProtocolViolation
+from smbcore.wire.errors import WireError
+from smbcore.wire.transform import (
+    AAD_OFFSET,
+    FLAG_ENCRYPTED,
+    SIGNATURE_END,
+    SIGNATURE_OFFSET,
+    TRANSFORM_SIZE,
+    pack_transform_into,
+    unpack_transform,
+)
 
-TRANSFORM_SIZE = 52
-_PROTOCOL_ID = b"\xfdSMB"
-_SIGNATURE_END = 20
-_TAIL = Struct("<16sIHHQ")  # Nonce, OriginalMessageSize, Reserved, Flags = 1 (encrypted), SessionId
-_TAG = 16
 _LAST_NONCE = 2**64 - 1
 CIPHER_NAMES = {1: "AES-128-CCM", 2: "AES-128-GCM", 3: "AES-256-CCM", 4: "AES-256-GCM"}
 
@@ -38,21 +42,42 @@ class Sealer:
 
         Raises ProtocolViolation once every nonce of the key has been used.
         """
-        if self._counter >= _LAST_NONCE:
-            raise ProtocolViolation("encryption nonces are used up")
-        nonce = self._counter.to_bytes(self._nonce_size, "little")
-        self._counter += 1
-        plaintext = parts[0] if len(parts) == 1 else b"".join(parts)
-        size = len(plaintext)
-        message = bytearray(TRANSFORM_SIZE + size + _TAG)
-        message[0:4] = _PROTOCOL_ID
-        _TAIL.pack_into(message, _SIGNATURE_END, nonce, size, 0, 1, self._session_id)
-        view = memoryview(message)
-        self._aead.encrypt_into(nonce, plaintext, view[_SIGNATURE_END:TRANSFORM_SIZE], view[TRANSFORM_SIZE:])
-        view[4:_SIGNATURE_END] = view[TRANSFORM_SIZE + size :]
-        view.release()
+        size = sum(map(len, parts))
+        message = bytearray(TRANSFORM_SIZE + size + TAG_SIZE)
+        with memoryview(message) as view:
+            if len(parts) == 1:
+                self._seal(view, TRANSFORM_SIZE, size, parts[0])
+            else:
+                at = TRANSFORM_SIZE
+                for part in parts:
+                    view[at : at + len(part)] = part
+                    at += len(part)
+                self._seal(view, TRANSFORM_SIZE, size, view[TRANSFORM_SIZE:at])
         del message[TRANSFORM_SIZE + size :]
         return message
+
+    def seal_in_place(self, buffer: bytearray, start: int, length: int) -> memoryview:
+        """Seal `length` bytes at `start` of `buffer` where they lie; return the view of the transform message.
+
+        There must be room of TRANSFORM_SIZE bytes before `start` for the header, and of TAG_SIZE bytes behind the data, which
+        are overwritten. Raises ProtocolViolation once every nonce of the key has been used.
+        """
+        view = memoryview(buffer)
+        self._seal(view, start, length, view[start : start + length])
+        return view[start - TRANSFORM_SIZE : start + length]
+
+    def _seal(self, view: memoryview, start: int, size: int, plaintext: bytes | bytearray | memoryview) -> None:
+        """Encrypt `plaintext` to `start` of `view`, and write header and tag before it."""
+        counter = self._counter
+        if counter >= _LAST_NONCE:
+            raise ProtocolViolation("encryption nonces are used up")
+        self._counter = counter + 1
+        nonce = counter.to_bytes(self._nonce_size, "little")
+        head = start - TRANSFORM_SIZE
+        pack_transform_into(view, head, nonce, size, self._session_id)
+        end = start + size
+        self._aead.encrypt_into(nonce, plaintext, view[head + AAD_OFFSET : start], view[start : end + TAG_SIZE])
+        view[head + SIGNATURE_OFFSET : head + SIGNATURE_END] = view[end : end + TAG_SIZE]
 
 
 class Unsealer:
@@ -65,26 +90,31 @@ class Unsealer:
         self._nonce_size = self._aead.nonce_size
 
     def open(self, frame: memoryview) -> memoryview:
-        """Return the plaintext of a transform message.
+        """Return the plaintext of a transform message, in memory of its own.
 
         Raises ProtocolViolation where the header lies or the tag does not match.
         """
-        _, size, _, flags, _ = _TAIL.unpack_from(frame, _SIGNATURE_END)
-        if flags != 1 or size != len(frame) - TRANSFORM_SIZE:
+        nonce, size, flags, _ = _header(frame)
+        if flags != FLAG_ENCRYPTED or size != len(frame) - TRANSFORM_SIZE:
             raise ProtocolViolation(f"transform header: flags {flags}, {size} of {len(frame) - TRANSFORM_SIZE} bytes")
-        nonce = bytes(frame[_SIGNATURE_END : _SIGNATURE_END + self._nonce_size])
-        sealed = bytearray(size + _TAG)
+        sealed = bytearray(size + TAG_SIZE)
         sealed[:size] = frame[TRANSFORM_SIZE:]
-        sealed[size:] = frame[4:_SIGNATURE_END]
+        sealed[size:] = frame[SIGNATURE_OFFSET:SIGNATURE_END]
+        plain = memoryview(sealed)[:size]
         try:
-            return memoryview(self._aead.decrypt(nonce, sealed, bytes(frame[_SIGNATURE_END:TRANSFORM_SIZE])))
-        except Exception as error:
-            raise ProtocolViolation(f"decryption failed: {error!r}") from error
+            self._aead.decrypt_into(nonce[: self._nonce_size], sealed, frame[AAD_OFFSET:TRANSFORM_SIZE], plain)
+        except InvalidTag as error:
+            raise ProtocolViolation("decryption failed") from error
+        return plain
 
 
 def transform_session_id(frame: memoryview) -> int:
     """Return the session id that a transform header names.  Raises ProtocolViolation where it is cut short."""
-    if len(frame) < TRANSFORM_SIZE:
-        raise ProtocolViolation(f"transform message of {len(frame)} bytes")
-    session_id: int = _TAIL.unpack_from(frame, _SIGNATURE_END)[4]
-    return session_id
+    return _header(frame)[3]
+
+
+def _header(frame: memoryview) -> tuple[bytes, int, int, int]:
+    try:
+        return unpack_transform(frame)
+    except WireError as error:
+        raise ProtocolViolation(f"transform message of {len(frame)} bytes") from error

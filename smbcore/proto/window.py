@@ -1,7 +1,8 @@
 """The message ids a peer may use, and the credits that open them  [MS-SMB2 3.3.1.1, 3.3.1.2, 3.3.5.2.3].
 
 The window is the half-open range [low, high): every id in it may be used once, in any order. Each granted credit moves
-`high` by one; `low` follows the used ids. `_used` holds used ids above `low`, so it is as large as the disorder.
+`high` by one; `low` follows the used ids. `_used` holds used ids above `low`, so it is as large as the disorder; a client that
+leaves an id unused gets no more credits once the window spans twice the maximum, so that the disorder stays bounded.
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ class CommandWindow:
 
         At least one credit while the client would otherwise have none; never beyond `maximum` in all.
         """
-        room = self.maximum - self.available
+        room = min(self.maximum - self.available, 2 * self.maximum - (self._high - self._low))
         granted = min(max(requested, 1), room)
         if granted <= 0:
             granted = 0 if self.available else 1

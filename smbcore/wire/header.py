@@ -99,6 +99,7 @@ NEXT_COMMAND_OFFSET: Final = 20
 MESSAGE_ID_OFFSET: Final = 24
 SESSION_ID_OFFSET: Final = 40
 SIGNATURE_OFFSET: Final = 48
+SIGNATURE_END: Final = HEADER_SIZE
 
 HeaderFields: TypeAlias = tuple[int, int, int, int, int, int, int, int, int, int, bytes]
 
@@ -109,6 +110,31 @@ _unpack = _LAYOUT.unpack_from
 _pack_into = _LAYOUT.pack_into
 _pack_unsigned_into = _UNSIGNED.pack_into
 _NO_SIGNATURE: Final = bytes(16)
+_NEXT_COMMAND = Struct("<I")
+_FLAGS = Struct("<I")
+_SIGNED_FIELDS = Struct("<12xH10xQ")
+
+unpack_signed_fields: Final = _SIGNED_FIELDS.unpack_from
+"""(command, message_id) of the header at the start of a buffer: what the nonce of a signature is made of. Not checked."""
+
+
+def mark_signed(buf: bytearray | memoryview) -> None:
+    """Set FLAG_SIGNED in the header at the start of `buf`."""
+    flags = _FLAGS.unpack_from(buf, FLAGS_OFFSET)[0]
+    _FLAGS.pack_into(buf, FLAGS_OFFSET, flags | FLAG_SIGNED)
+
+
+def next_command(view: Buffer) -> int:
+    """Return NextCommand of the header at the start of `view`; raises WireError where the header is cut short."""
+    try:
+        return int(_NEXT_COMMAND.unpack_from(view, NEXT_COMMAND_OFFSET)[0])
+    except StructError as why:
+        raise WireError("SMB2 header cut short") from why
+
+
+def set_next_command(buf: bytearray | memoryview, distance: int) -> None:
+    """Set NextCommand of the header at the start of `buf`."""
+    _NEXT_COMMAND.pack_into(buf, NEXT_COMMAND_OFFSET, distance)
 
 
 def unpack(view: Buffer, offset: int = 0) -> HeaderFields:

@@ -22,11 +22,13 @@ COMPRESSION_PROTOCOL_ID: Final = b"\xfcSMB"
 AAD_OFFSET: Final = 20
 """From here to the end of the transform header the bytes are authenticated: Nonce to SessionId, 32 bytes."""
 SIGNATURE_OFFSET: Final = 4
+SIGNATURE_END: Final = AAD_OFFSET
 FLAG_ENCRYPTED: Final = 0x0001
 """TransformHeader.flags of 3.1.1; in 3.0 and 3.0.2 the same value names AES-128-CCM."""
 COMPRESSION_FLAG_CHAINED: Final = 0x0001
 
 _TRANSFORM = Struct("<4s16s16sIxxHQ")
+_AUTHENTICATED = Struct("<16sIHHQ")  # Nonce, OriginalMessageSize, Reserved, Flags, SessionId
 _UNCHAINED = Struct("<4sIHHI")
 _CHAINED = Struct("<4sI")
 _PAYLOAD = Struct("<HHI")  # CompressionAlgorithm, Flags, Length
@@ -40,6 +42,24 @@ _SIZED: Final = frozenset(
         CompressionAlgorithm.LZ4,
     )
 )
+
+
+def pack_transform_into(buf: bytearray | memoryview, offset: int, nonce: bytes, size: int, session_id: int) -> None:
+    """Write the header of an encrypted message at `offset` of `buf`, all but its signature.
+
+    nonce  as the cipher takes it, up to 16 bytes;  size  bytes of the message before encryption
+    """
+    buf[offset : offset + SIGNATURE_OFFSET] = TRANSFORM_PROTOCOL_ID
+    _AUTHENTICATED.pack_into(buf, offset + AAD_OFFSET, nonce, size, 0, FLAG_ENCRYPTED, session_id)
+
+
+def unpack_transform(view: Buffer) -> tuple[bytes, int, int, int]:
+    """Return (nonce, original_message_size, flags, session_id) of the header at the start of `view`.
+
+    Neither ProtocolId nor Signature is looked at. Raises WireError where the header is cut short.
+    """
+    nonce, size, _, flags, session_id = unpack(_AUTHENTICATED, view, AAD_OFFSET)
+    return nonce, size, flags, session_id
 
 
 @dataclass(slots=True)
