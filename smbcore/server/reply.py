@@ -135,16 +135,14 @@ def _signer(rq: SmbRequest) -> Signer | None:
 
 def _send_payload(rq: SmbRequest, status: Status, payload: Payload) -> None:
     """Put the headers before data that was read in place, sign or seal it there, and send it without a copy."""
-    view = memoryview(payload.buffer)[_MESSAGE : HEADROOM + payload.length]
+    buffer, length = payload.buffer, HEADER_SIZE + READ_HEAD + payload.length
+    view = memoryview(buffer)[_MESSAGE : _MESSAGE + length]
     _pack_header(rq, status, view, 0)
     view[HEADER_SIZE : HEADER_SIZE + READ_HEAD] = ReadResponse.encode_head(payload.length)
-    transport = rq.connection.transport
     if rq.sealed is not None:
-        message = rq.sealed.seal((view,))
-        transport.write((frame_header(len(message)), message))
-        rq.server.pool.give(payload.buffer)
-        return
-    signer = _signer(rq)
-    if signer is not None:
-        signer.sign(view, is_server=True)
-    transport.write((frame_header(len(view)), view), payload.buffer)
+        view = rq.sealed.seal_in_place(buffer, _MESSAGE, length)
+    else:
+        signer = _signer(rq)
+        if signer is not None:
+            signer.sign(view, is_server=True)
+    rq.connection.transport.write((frame_header(len(view)), view), buffer)

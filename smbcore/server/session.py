@@ -164,6 +164,12 @@ class SmbSession:
             raise ProtocolViolation("the session has no encryption keys")
         return self.sealer.seal(parts)
 
+    def seal_in_place(self, buffer: bytearray, start: int, length: int) -> memoryview:
+        """Seal bytes where they lie, see `Sealer.seal_in_place`; only for sessions that have sealed before."""
+        if self.sealer is None:
+            raise ProtocolViolation("the session has no encryption keys")
+        return self.sealer.seal_in_place(buffer, start, length)
+
     def close(self) -> None:
         """End the session: trees, opens, channels, record. Idempotent."""
         if self.state is SessionState.CLOSED and self.key not in self.server.sessions_by_key:
