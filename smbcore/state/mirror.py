@@ -24,7 +24,7 @@ from typing import Any, Protocol, TypeVar
 
 from sqlalchemy import Engine
 
-from smbcore.nt.clock import Clock
+from smbcore.nt.clock import Clock, TimerHandle
 from smbcore.nt.filetime import to_datetime
 from smbcore.state import mirror_writer
 from smbcore.state.engine import writing
@@ -90,6 +90,7 @@ class Mirror:
         self._stopping = False
         self._backoff = 0.0
         self._next_beat = 0.0
+        self._timer: TimerHandle | None = None
         self._task: asyncio.Task[None] | None = None
         self._executor: ThreadPoolExecutor | None = None
 
@@ -150,6 +151,7 @@ class Mirror:
             self._stored[kind].update(keys)
         self._next_beat = self._clock.monotonic() + self._heartbeat_interval
         self._stopping = False
+        self._timer = self._clock.call_later(self._flush_interval, self._tick)
         self._task = asyncio.create_task(self._run(), name="mirror")
         return survivors
 
@@ -183,7 +185,6 @@ class Mirror:
             return take_over(connection, self._node.node_id, self._node.boot_id, now=now)
 
     async def _run(self) -> None:
-        timer = self._clock.call_later(self._flush_interval, self._tick)
         while not self._stopping:
             await self._wake.wait()
             self._wake.clear()
@@ -193,8 +194,9 @@ class Mirror:
             if self._due:
                 self._due = False
                 await self._beat_if_due()
-                timer = self._clock.call_later(max(self._flush_interval, self._backoff), self._tick)
-        timer.cancel()
+                self._timer = self._clock.call_later(max(self._flush_interval, self._backoff), self._tick)
+        if self._timer is not None:
+            self._timer.cancel()
         await self._serve_urgent()
         await self._serve_all()
         try:
