@@ -1,2 +1,4 @@
-"""The sans-IO half of a connection, shared by server and client: frames, message ids and credits, compounds, signing,
-sealing."""
+"""The sans-IO half of a connection, shared by server and client.
+
+Frames, message ids and credits, compounds, signing, sealing.
+"""

@@ -18,7 +18,7 @@ def split(frame: memoryview) -> list[memoryview]:
     following = next_command(frame)
     if not following:
         return [frame]
-    members = []
+    members: list[memoryview] = []
     while following:
         if following % 8 or following < HEADER_SIZE or following + HEADER_SIZE > len(frame):
             raise ProtocolViolation(f"next command at {following} in {len(frame)} bytes")

@@ -59,8 +59,8 @@ class Sealer:
     def seal_in_place(self, buffer: bytearray, start: int, length: int) -> memoryview:
         """Seal `length` bytes at `start` of `buffer` where they lie; return the view of the transform message.
 
-        There must be room of TRANSFORM_SIZE bytes before `start` for the header, and of TAG_SIZE bytes behind the data, which
-        are overwritten. Raises ProtocolViolation once every nonce of the key has been used.
+        There must be room of TRANSFORM_SIZE bytes before `start` for the header, and of TAG_SIZE bytes behind the data,
+        which are overwritten. Raises ProtocolViolation once every nonce of the key has been used.
         """
         view = memoryview(buffer)
         self._seal(view, start, length, view[start : start + length])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+from collections.abc import Callable
 from struct import Struct
 
 from smbcore.crypto.mac import AesCmac, AesGmac, HmacSha256, Mac
@@ -14,7 +15,11 @@ _NONCE = Struct("<QI")
 _SERVER = 1
 _CANCELS = 2
 
-_MACS = {SIGNING_HMAC_SHA256: HmacSha256, SIGNING_AES_CMAC: AesCmac, SIGNING_AES_GMAC: AesGmac}
+_MACS: dict[int, Callable[[bytes], Mac]] = {
+    SIGNING_HMAC_SHA256: HmacSha256,
+    SIGNING_AES_CMAC: AesCmac,
+    SIGNING_AES_GMAC: AesGmac,
+}
 ALGORITHM_NAMES = {
     SIGNING_HMAC_SHA256: "HMAC-SHA256",
     SIGNING_AES_CMAC: "AES-128-CMAC",

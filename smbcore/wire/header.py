@@ -115,7 +115,7 @@ _FLAGS = Struct("<I")
 _SIGNED_FIELDS = Struct("<12xH10xQ")
 
 unpack_signed_fields: Final = _SIGNED_FIELDS.unpack_from
-"""(command, message_id) of the header at the start of a buffer: what the nonce of a signature is made of. Not checked."""
+"""(command, message_id) of the header at the start of a buffer, unchecked: what the nonce of a signature is made of."""
 
 
 def mark_signed(buf: bytearray | memoryview) -> None:
