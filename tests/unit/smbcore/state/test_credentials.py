@@ -42,7 +42,18 @@ def test_wrong_tokens_are_unknown(db, alice, now):
     made, text = tokens.create_token(db, alice, "t", [], now=now)
     _, other = tokens.create_token(db, alice, "u", [], now=now)
     swapped = f"hf_{made.id}_{other.split('_', 2)[2]}"
-    for wrong in ("", "hf", "hf_", text + "x", text[:-1], swapped, f"xx{text[2:]}", "hf_²_x", f"hf_{10**30}_x", "hf_-1_x"):
+    for wrong in (
+        "",
+        "hf",
+        "hf_",
+        text + "x",
+        text[:-1],
+        swapped,
+        f"xx{text[2:]}",
+        "hf_²_x",
+        f"hf_{10**30}_x",
+        "hf_-1_x",
+    ):
         assert tokens.find_by_text(db, wrong, now=now) is None, wrong
 
 

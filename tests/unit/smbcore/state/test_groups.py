@@ -46,7 +46,9 @@ def test_changes_are_versioned_and_announced(db, now):
         groups.get_group(db, made.id)
 
 
-@pytest.mark.parametrize("changes, field", [({"members": ["eve"]}, "members"), ({"sid": ""}, "sid"), ({"name": ""}, "name")])
+@pytest.mark.parametrize(
+    "changes, field", [({"members": ["eve"]}, "members"), ({"sid": ""}, "sid"), ({"name": ""}, "name")]
+)
 def test_impossible_changes_are_refused_by_field(db, now, changes, field):
     made = groups.create_group(db, "Staff", now=now)
     with pytest.raises(StateError) as caught:

@@ -57,7 +57,11 @@ class Node:
 
     def events(self):
         with self.engine.connect() as connection:
-            return [(e.topic, e.kind, e.key) for e in outbox.read_since(connection, 0).events if e.topic not in {"settings", "nodes"}]
+            return [
+                (e.topic, e.kind, e.key)
+                for e in outbox.read_since(connection, 0).events
+                if e.topic not in {"settings", "nodes"}
+            ]
 
 
 @pytest.fixture
@@ -191,7 +195,10 @@ async def test_an_outage_loses_nothing_and_is_told_to_those_who_wait(node, caplo
     await node.mirror.flush()
     assert node.all(session, "key", "user") == [(1, "alice"), (2, "bob")]
     assert node.all(open_) == []
-    assert {event for event in node.events() if event[0] == "sessions"} == {("sessions", "added", "1"), ("sessions", "added", "2")}
+    assert {event for event in node.events() if event[0] == "sessions"} == {
+        ("sessions", "added", "1"),
+        ("sessions", "added", "2"),
+    }
     assert [record.levelname for record in caplog.records if "take" in record.message] == ["ERROR", "WARNING"]
 
 
@@ -243,7 +250,13 @@ async def test_the_node_announces_itself_beats_and_goes(store):
     node = Node(store)
     await node.mirror.start()
     row = node.all(version)[0]
-    assert (row.node_id, row.boot_id, row.name, row.addresses, row.state) == ("node1", "boot1", "nas", ["192.0.2.1"], "up")
+    assert (row.node_id, row.boot_id, row.name, row.addresses, row.state) == (
+        "node1",
+        "boot1",
+        "nas",
+        ["192.0.2.1"],
+        "up",
+    )
     assert row.started_at == row.heartbeat_at == to_datetime(node.clock.now())
     node.clock.advance(HEARTBEAT_INTERVAL)
     while node.all(version)[0].heartbeat_at == row.heartbeat_at:
@@ -280,7 +293,11 @@ async def test_a_restart_keeps_durable_opens_with_what_belongs_to_them(store):
     mirror.put("session", 1, Thing())
     mirror.put("tcon", 2, Thing(session_key=1))
     mirror.put("open", 3, Thing(session_key=1, tcon_key=2))
-    mirror.put("open", 4, Thing(session_key=1, tcon_key=2, durable="persistent", client_guid="g", lease_key="k", path="a\ud800"))
+    mirror.put(
+        "open",
+        4,
+        Thing(session_key=1, tcon_key=2, durable="persistent", client_guid="g", lease_key="k", path="a\ud800"),
+    )
     mirror.put("lease", ("g", "k"), Thing(state="RWH"))
     mirror.put("lease", ("g", "gone"), Thing(state="R"))
     mirror.put("byte_range", (3, 0, 1, True), Thing())

@@ -43,7 +43,10 @@ def test_a_new_share_is_stored_and_announced(db, now):
 def test_ipc_is_there_and_cannot_be_changed(db, now):
     ipc = shares.find_share(db, "ipc$")
     assert ipc.kind == "pipe"
-    for act in (lambda: shares.change_share(db, ipc.id, {"enabled": False}, now=now), lambda: shares.delete_share(db, ipc.id, now=now)):
+    for act in (
+        lambda: shares.change_share(db, ipc.id, {"enabled": False}, now=now),
+        lambda: shares.delete_share(db, ipc.id, now=now),
+    ):
         with pytest.raises(StateError, match="part of every server"):
             act()
 

@@ -12,7 +12,17 @@ from smbcore.state.engine import writing
 from smbcore.state.schema import audit, byte_range, outbox
 from smbcore.state.types import escape_text, unescape_text
 
-NAMES = ["plain", "täglich", "emoji \U0001f600", "lone \ud800 high", "low \udc80", "\uffff", "\x00nul", "\uffffD800", ""]
+NAMES = [
+    "plain",
+    "täglich",
+    "emoji \U0001f600",
+    "lone \ud800 high",
+    "low \udc80",
+    "\uffff",
+    "\x00nul",
+    "\uffffD800",
+    "",
+]
 
 
 @given(st.text(st.characters(codec=None)))
@@ -23,7 +33,9 @@ def test_escaping_is_reversible_and_storable(name):
 
 
 def test_names_from_the_wire_come_back_exactly(store, now):
-    rows = [{"seq": n, "at": now, "topic": "", "kind": "", "key": key, "node_id": ""} for n, key in enumerate(NAMES, 100)]
+    rows = [
+        {"seq": n, "at": now, "topic": "", "kind": "", "key": key, "node_id": ""} for n, key in enumerate(NAMES, 100)
+    ]
     with writing(store.engine) as connection:
         connection.execute(insert(outbox), rows)
     with store.engine.connect() as connection:
@@ -43,7 +55,9 @@ def test_unsigned_64_bit_values_come_back(store, value):
 def test_times_come_back_in_utc(store, now):
     local = now.astimezone(timezone(timedelta(hours=-7)))
     with writing(store.engine) as connection:
-        connection.execute(insert(audit).values(at=local, actor="", action="", object="", outcome="", address="", detail={}))
+        connection.execute(
+            insert(audit).values(at=local, actor="", action="", object="", outcome="", address="", detail={})
+        )
         found = connection.scalar(select(audit.c.at))
     assert found == now
     assert found.utcoffset() == timedelta(0)
