@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from smbcore.state.configuration import Settings, ShareOptions
@@ -46,3 +48,13 @@ def test_what_has_no_meaning_is_refused_by_name(cls, values, option):
     with pytest.raises(OptionError) as caught:
         parse(cls, values)
     assert caught.value.option == option
+
+
+@pytest.mark.parametrize("cls", [ShareOptions, Settings])
+def test_the_manual_lists_every_option_with_its_effect(cls):
+    manual = (Path(__file__).parents[4] / "docs" / "options.md").read_text()
+    for info in describe(cls):
+        line = next((line for line in manual.splitlines() if line.startswith(f"| `{info.name}` |")), "")
+        assert info.doc in line, info.name
+        assert all(choice in line for choice in info.choices), info.name
+        assert all(str(limit) in line for limit in (info.minimum, info.maximum) if limit is not None), info.name
