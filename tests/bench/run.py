@@ -130,9 +130,10 @@ def plain_line(operation: operations.Operation, figures: Figures) -> str:
 def markdown(chosen: list[operations.Operation], table: dict[str, Figures], rounds: int) -> str:
     """Return the table for the documentation."""
     names = list(dict.fromkeys(name for figures in table.values() for name in figures))
+    about = f"{platform.machine()}, {os.cpu_count()} CPUs, Python {platform.python_version()}; "
+    about += f"microseconds of server CPU, median / minimum of {rounds} rounds."
     lines = [
-        f"{platform.machine()}, {os.cpu_count()} CPUs, Python {platform.python_version()}; microseconds of server CPU, "
-        f"median / minimum of {rounds} rounds.",
+        about,
         "",
         "| operation | per | " + " | ".join(names) + " | ours / best smbd |",
         "|---|---|" + "---|" * (len(names) + 1),

@@ -167,7 +167,8 @@ def smbd(place: Path, *, tuned: bool) -> Iterator[Server]:
         _SMB_CONF.format(port=port, base=place, share=SHARE, share_path=folder, extra=_TUNED if tuned else "")
     )
     answer = f"{PASSWORD}\n{PASSWORD}\n".encode()
-    added = subprocess.run(["smbpasswd", "-c", str(conf), "-s", "-a", SMBD_USER], input=answer, capture_output=True)
+    command = ["smbpasswd", "-c", str(conf), "-s", "-a", SMBD_USER]
+    added = subprocess.run(command, input=answer, capture_output=True, check=False)
     if added.returncode:
         raise ServerError(f"smbpasswd: {added.stderr.decode(errors='replace')}")
     command = [program, "--foreground", "--no-process-group", "-s", str(conf)]
