@@ -218,8 +218,8 @@ def _verdict(ace: Ace) -> bool | None:
         return True
     if kind == ACCESS_DENIED_ACE_TYPE or kind in _DENYING:
         return False
-    if kind == ACCESS_ALLOWED_OBJECT_ACE_TYPE and not ace.object[0] & ACE_OBJECT_TYPE_PRESENT:
-        return True
+    if kind == ACCESS_ALLOWED_OBJECT_ACE_TYPE:
+        return None if ace.object and ace.object[0] & ACE_OBJECT_TYPE_PRESENT else True
     return None
 
 

@@ -132,19 +132,13 @@ def _compile(expression: str) -> Callable[[str], bool]:
     if not has_wildcards(expression):
         return expression.__eq__
     head, tail = expression[0], expression[1:]
-    if head in "*<" and tail and not has_wildcards(tail) and (head == "*" or tail.find(".") == 0):
-        return _suffix_test(tail, head == "<")
+    # "<" may not pass the final dot, but "<.tail" never has to.
+    if (head == "*" or (head == "<" and tail[:1] == ".")) and tail and not has_wildcards(tail):
+        return lambda name: name.endswith(tail)
     if "<" in expression:
         return _Automaton(expression).matches
     match = re.compile(_regex(expression), re.DOTALL).fullmatch
     return lambda name: name != "" and match(name) is not None
-
-
-def _suffix_test(tail: str, dos_star: bool) -> Callable[[str], bool]:
-    """Match "*tail", or "<.tail", where the tail's dot has to be reachable (see `_Automaton`)."""
-    if dos_star and "." in tail[1:]:
-        return _Automaton("<" + tail).matches
-    return lambda name: name.endswith(tail)
 
 
 def _regex(expression: str) -> str:
