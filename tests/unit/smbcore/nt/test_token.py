@@ -12,7 +12,7 @@ def test_sids_hold_user_and_groups():
     assert token.primary_group == USER
     assert token.has_privilege(SE_BACKUP)
     assert not token.has_privilege("SeSecurityPrivilege")
-    assert not (token.anonymous or token.guest or token.administrator)
+    assert (token.anonymous, token.guest, token.administrator) == (False, False, False)
 
 
 def test_tokens_compare_by_identity():
