@@ -29,7 +29,7 @@ def check_support(root: int, path: str) -> None:
         if error.errno != errno.ENODATA:
             raise
     try:
-        os.stat(b"/proc/self/fd/%d" % root)
+        os.stat(b"/proc/self/fd/%d" % root)  # noqa: PTH116 - a name of bytes
     except FileNotFoundError as error:
         raise NtError(Status.DEVICE_NOT_READY, "/proc is not mounted") from error
 
