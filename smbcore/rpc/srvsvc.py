@@ -38,6 +38,7 @@ _SERVER_TYPE: Final = 0x0000_9003
 """SV_TYPE_WORKSTATION, SERVER, NT and SERVER_NT  [MS-SRVS 2.2.2.7]."""
 _SESSION_GUEST: Final = 1
 _NO_DISCONNECT: Final = -1
+_DRIVE: Final = "C:"
 _UNLIMITED: Final = 0xFFFF_FFFF
 
 
@@ -266,6 +267,39 @@ def net_server_get_info(call: Call) -> None:
     answer_info(call, level, _SERVER_LEVELS, row, result)
 
 
+def net_server_disk_enum(call: Call) -> None:
+    """NetrServerDiskEnum: the one drive that paths are shown on, for administrators  [MS-SRVS 3.1.4.19]."""
+    read, write = call.read, call.write
+    read.optional_string()
+    level = read.u32()
+    read.u32()
+    if read.pointer():
+        read.raw(12)  # an empty array: maximum count, offset, actual count
+    read.u32()
+    resume = read.u32() if read.pointer() else None
+    result, disks = Win32.SUCCESS, [_DRIVE]
+    if level != 0:
+        result, disks = Win32.INVALID_LEVEL, []
+    elif not is_administrator(call.context.token):
+        result, disks = Win32.ACCESS_DENIED, []
+    elif resume:
+        disks = []
+    write.u32(len(disks))
+    write.pointer(present=bool(disks))
+    if disks:
+        for value in (len(disks), 0, len(disks)):
+            write.u32(value)
+    for disk in disks:
+        write.u32(0)
+        write.u32(len(disk) + 1)
+        write.raw((disk + "\0").encode("utf-16-le"))
+    write.u32(len(disks))
+    write.pointer(present=resume is not None)
+    if resume is not None:
+        write.u32(0)
+    write.u32(result)
+
+
 def net_remote_tod(call: Call) -> None:
     """NetrRemoteTOD: the time, UTC, with the offset of local time  [MS-SRVS 3.1.4.21]."""
     call.read.optional_string()
@@ -295,6 +329,7 @@ _OPERATIONS: Final[Mapping[int, Operation]] = {
     16: net_share_get_info,
     20: net_share_check,
     21: net_server_get_info,
+    23: net_server_disk_enum,
     28: net_remote_tod,
     33: srvnames.net_name_validate,
     36: net_share_enum_sticky,

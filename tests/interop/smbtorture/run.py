@@ -32,7 +32,6 @@ import suites  # noqa: E402
 from suites import Test  # noqa: E402
 
 LIST = HERE / "expected.tsv"
-USER, PASSWORD = "testuser", "testpass"  # noqa: S105 - of the testbed
 _LINE = re.compile(
     r"^(success|successful|failure|error|skip|xfail|uxsuccess|time-out)(?:-testsuite)?: ([^\[]*)(\[)?\s*$"
 )
@@ -75,6 +74,10 @@ def parse_subunit(output: str) -> tuple[str, str]:
 def shorten(message: str) -> str:
     """Return a message without the path of smbtorture's sources, on one line."""
     return re.sub(r"^(?:\.\./)*source4/torture/", "", " ".join(message.split()))[:200]
+
+
+def _credentials(test: Test) -> str:
+    return f"{test.variant.user}%{suites.USERS[test.variant.user]}"
 
 
 class Runner:
@@ -143,7 +146,7 @@ class Runner:
             str(self._port(test)),
             f"--basedir={place}",
             "-U",
-            f"{USER}%{PASSWORD}",
+            _credentials(test),
             "--option=torture:user2name=testuser2",
             "--option=torture:user2password=testpass2",
             *test.variant.options,
@@ -189,7 +192,7 @@ class Runner:
         smbclient = shutil.which("smbclient")
         if smbclient is None or share == "shadow_write":
             return
-        command = [smbclient, "-s", "/dev/null", "-p", str(self._port(test)), "-U", f"{USER}%{PASSWORD}"]
+        command = [smbclient, "-s", "/dev/null", "-p", str(self._port(test)), "-U", _credentials(test)]
         command += [f"//127.0.0.1/{share}", "-c", "deltree *"]
         try:
             subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=20, check=False)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import fnmatch
 from dataclasses import dataclass
 
+USERS = {"testuser": "testpass", "admin": "adminpass"}
 MAIN = ""
 SIGNING = "signing"
 
@@ -21,12 +22,14 @@ class Variant:
     share    MAIN, or a share of the testbed
     options  more arguments for smbtorture
     server   MAIN, or SIGNING for the server whose sessions must sign
+    user     account of the testbed
     """
 
     name: str = ""
     share: str = MAIN
     options: tuple[str, ...] = ()
     server: str = MAIN
+    user: str = "testuser"
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,9 @@ _SNAPSHOT = tuple(
 
 # suite (or single test): how it runs; the longest name that fits counts
 PLACES: dict[str, tuple[Variant, ...]] = {
+    # its own name for the suite is "admin access"
+    "rpc.srvsvc": (Variant(user="admin"),),
+    "rpc.wkssvc": (Variant(user="admin"),),
     "smb2.acls_non_canonical": (Variant(share="acls_non_canonical"),),
     "smb2.async_dosmode": (Variant(share="async_dosmode_shadow_copy2"),),
     "smb2.change_notify_disabled": (Variant(share="no_notify"),),

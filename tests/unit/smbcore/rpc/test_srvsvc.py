@@ -177,6 +177,17 @@ def test_server_levels_decode(level: int):
     assert info[f"sv{level}_name"] == "ANCHOR\0"
 
 
+def test_the_drive_of_all_paths_is_listed():
+    reply = srvs.hNetrServerDiskEnum(client(admin()), 0)
+    assert reply["TotalEntries"] == 1
+    assert reply["DiskInfoStruct"]["Buffer"][0]["Disk"] == "C:\0"
+
+
+def test_drives_are_refused_to_a_user():
+    with pytest.raises(DCERPCException, match="(?i)access_denied"):
+        srvs.hNetrServerDiskEnum(client(), 0)
+
+
 def test_time_of_day_is_the_clocks():
     info = srvs.hNetrRemoteTOD(client())["BufferPtr"]
     assert info["tod_elapsedt"] == 1_790_000_000
