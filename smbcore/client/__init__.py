@@ -1,0 +1,1 @@
+"""See the package table of the design: smbcore.client."""
