@@ -9,7 +9,9 @@ from struct import Struct
 from smbcore.nt.info.buffers import Buffer, join_aligned, next_entry, to_utf16, unpack, utf16
 
 _STREAM = Struct("<IIqq")  # NextEntryOffset, StreamNameLength, StreamSize, StreamAllocationSize
-_LINK = Struct("<I4xQI")  # NextEntryOffset, ParentFileId, FileNameLength in characters
+# NextEntryOffset, ParentFileId, FileNameLength in characters. The 4 bytes of padding are not drawn in the
+# document, but Windows sends its native structure, whose 64-bit member is aligned.
+_LINK = Struct("<I4xQI")
 _LINKS = Struct("<II")  # BytesNeeded, EntriesReturned
 
 MAIN_STREAM = "::$DATA"
