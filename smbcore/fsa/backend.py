@@ -110,7 +110,8 @@ class Node(ABC):
     @abstractmethod
     def set_attributes(self, attributes: int) -> None:
         """Store the settable FILE_ATTRIBUTE_* bits (READONLY HIDDEN SYSTEM ARCHIVE TEMPORARY OFFLINE
-        NOT_CONTENT_INDEXED SPARSE_FILE COMPRESSED …); 0 clears all."""
+        NOT_CONTENT_INDEXED SPARSE_FILE COMPRESSED …); 0 clears all.
+        """
 
     @abstractmethod
     def security(self) -> bytes | None:
@@ -176,7 +177,9 @@ class Node(ABC):
         """Return allocated (offset, length) pairs inside the range, ascending."""
 
     @abstractmethod
-    async def copy_range(self, source: Node, source_offset: int, offset: int, length: int, *, clone: bool = False) -> int:
+    async def copy_range(
+        self, source: Node, source_offset: int, offset: int, length: int, *, clone: bool = False
+    ) -> int:
         """Copy (or, with `clone`, share blocks of) `length` bytes from `source`; return the bytes copied.
 
         Errors: with clone NOT_SUPPORTED where the store cannot share blocks.

@@ -1,0 +1,109 @@
+"""Copying between opens inside of the server  [MS-SMB2 3.3.5.15.6, MS-FSA 2.1.5.10.4 duplicate extents]."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from smbcore.fsa import fsctl
+from smbcore.nt.access import FILE_APPEND_DATA, FILE_EXECUTE, FILE_READ_DATA, FILE_WRITE_DATA
+from smbcore.nt.info.fsctl import CopyChunkResponse
+from smbcore.nt.status import NtError, Status
+
+if TYPE_CHECKING:
+    from smbcore.fsa.open import Open
+
+MAX_CHUNKS = 256
+MAX_CHUNK_SIZE = 1 << 20
+MAX_TOTAL = 16 << 20
+_MAX_OFFSET = 0x7FFF_FFFF_FFFF_FFFF
+
+
+async def copy_chunks(
+    opened: Open, source: Open, chunks: list[tuple[int, int, int]], *, require_read: bool = False
+) -> tuple[int, int, int]:
+    """Copy (source offset, target offset, length) pieces in order; return (pieces done, 0, bytes done).
+
+    require_read  the control is COPYCHUNK and not COPYCHUNK_WRITE: the target must be readable too
+    Errors: INVALID_PARAMETER no piece, or more than the limits (data: SRV_COPYCHUNK_RESPONSE with the limits);
+            ACCESS_DENIED;  INVALID_VIEW_SIZE a piece goes beyond the end of the source;  FILE_LOCK_CONFLICT;  DISK_FULL.
+            An error after some pieces carries what was done (data: SRV_COPYCHUNK_RESPONSE).
+    """
+    _check_limits(chunks)
+    _check_ends(opened, source)
+    if require_read and not opened.granted_access & FILE_READ_DATA:
+        raise NtError(Status.ACCESS_DENIED, "target is not readable")
+    done = total = 0
+    for source_offset, offset, length in chunks:
+        try:
+            copied = await _copy(opened, source, source_offset, offset, length)
+        except NtError as error:
+            if done:
+                error.data = CopyChunkResponse(done, 0, total).encode()
+            raise
+        done += 1
+        total += copied
+    return done, 0, total
+
+
+async def duplicate_extents(opened: Open, source: Open, source_offset: int, offset: int, length: int) -> None:
+    """Let both files share the blocks of a range  [MS-FSCC 2.3 FSCTL_DUPLICATE_EXTENTS_TO_FILE].
+
+    Errors: NOT_SUPPORTED the store cannot;  INVALID_PARAMETER not on cluster boundaries, or not of one volume;
+            ACCESS_DENIED;  FILE_LOCK_CONFLICT;  NOT_SUPPORTED beyond the end of the source.
+    """
+    _check_ends(opened, source)
+    facts = opened.volume.volume_info()
+    if not facts.supports_reflink:
+        raise NtError(Status.NOT_SUPPORTED, "the store shares no blocks")
+    if source.volume is not opened.volume or (offset | source_offset) % facts.cluster_size:
+        raise NtError(Status.INVALID_PARAMETER, "not on cluster boundaries of one volume")
+    size = source.node.info().end_of_file
+    if source_offset + length > size or offset + length > opened.node.info().end_of_file:
+        raise NtError(Status.NOT_SUPPORTED, "beyond the end of a file")
+    if length:
+        await _copy(opened, source, source_offset, offset, length, clone=True)
+
+
+def _check_limits(chunks: list[tuple[int, int, int]]) -> None:
+    sizes = [length for _, _, length in chunks]
+    if (
+        not chunks
+        or len(chunks) > MAX_CHUNKS
+        or sum(sizes) > MAX_TOTAL
+        or not all(0 < s <= MAX_CHUNK_SIZE for s in sizes)
+    ):
+        limits = CopyChunkResponse(MAX_CHUNKS, MAX_CHUNK_SIZE, MAX_TOTAL).encode()
+        raise NtError(Status.INVALID_PARAMETER, f"{len(chunks)} chunks", limits)
+
+
+def _check_ends(opened: Open, source: Open) -> None:
+    if not opened.granted_access & (FILE_WRITE_DATA | FILE_APPEND_DATA):
+        raise NtError(Status.ACCESS_DENIED, "target is not writable")
+    if not source.granted_access & (FILE_READ_DATA | FILE_EXECUTE):
+        raise NtError(Status.ACCESS_DENIED, "source is not readable")
+    if opened.is_directory or source.is_directory:
+        raise NtError(Status.INVALID_DEVICE_REQUEST, "copying a directory")
+    opened.check_writable_volume()
+
+
+async def _copy(
+    opened: Open, source: Open, source_offset: int, offset: int, length: int, *, clone: bool = False
+) -> int:
+    """Copy one checked piece."""
+    if offset + length > _MAX_OFFSET or source_offset + length > source.node.info().end_of_file:
+        raise NtError(Status.INVALID_PARAMETER, f"source ends before {source_offset + length:#x}")
+    ranges = source.stream_state.ranges
+    if ranges is not None:
+        ranges.check_read(source, source_offset, length)
+    ranges = opened.stream_state.ranges
+    if ranges is not None:
+        ranges.check_write(opened, offset, length)
+    fsctl.prepare_change(opened)
+    if source.volume is opened.volume:
+        copied = await opened.node.copy_range(source.node, source_offset, offset, length, clone=clone)
+    else:
+        buffer = memoryview(bytearray(length))
+        copied = await source.node.read_into(source_offset, buffer)
+        await opened.node.write(offset, buffer[:copied])
+    opened.after_write()
+    return copied

@@ -1,0 +1,143 @@
+"""Deletion: who asks for it, when it happens  [MS-FSA 2.1.5.5, 2.1.5.15.3].
+
+A link or stream is marked (delete token) by the disposition of an open, or when an open that was made with
+DELETE_ON_CLOSE closes; from then on it cannot be opened; it goes with its last open. Hard links of a file are marked each
+for itself.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from smbcore.fsa import notify
+from smbcore.nt.access import DELETE
+from smbcore.nt.attributes import FILE_ATTRIBUTE_READONLY
+from smbcore.nt.status import NtError, Status
+
+if TYPE_CHECKING:
+    from smbcore.fsa.open import Open
+
+log = logging.getLogger(__name__)
+
+# Flags of FileDispositionInformationEx  [MS-FSCC 2.4.12].
+DISPOSITION_DELETE = 0x01
+DISPOSITION_POSIX_SEMANTICS = 0x02
+DISPOSITION_ON_CLOSE = 0x08
+DISPOSITION_IGNORE_READONLY = 0x10
+
+
+async def set_disposition(opened: Open, flags: int) -> None:
+    """Mark or unmark what `opened` is for deletion.
+
+    Errors: ACCESS_DENIED without DELETE;  CANNOT_DELETE a read-only file, the root;  DIRECTORY_NOT_EMPTY.
+    """
+    if not opened.granted_access & DELETE:
+        raise NtError(Status.ACCESS_DENIED, "disposition without DELETE")
+    if flags & DISPOSITION_ON_CLOSE:
+        opened.delete_on_close = bool(flags & DISPOSITION_DELETE)
+        return
+    if not flags & DISPOSITION_DELETE:
+        _unmark(opened)
+        return
+    await check_deletable(opened, ignore_readonly=bool(flags & DISPOSITION_IGNORE_READONLY))
+    oplocks = opened.stream_state.oplocks
+    while oplocks is not None and oplocks.break_handle_caching(opened.oplock_key, opened):
+        await oplocks.wait()
+    if opened.is_directory and not await opened.volume.backend.is_empty(opened.node):
+        raise NtError(Status.DIRECTORY_NOT_EMPTY, opened.path)
+    opened.posix_delete = bool(flags & DISPOSITION_POSIX_SEMANTICS)
+    mark(opened)
+
+
+async def check_deletable(opened: Open, *, ignore_readonly: bool = False) -> None:
+    """Raise unless what is open may be deleted at all."""
+    volume = opened.volume
+    if volume.read_only:
+        raise NtError(Status.MEDIA_WRITE_PROTECTED, opened.path)
+    node = opened.node
+    if not node.path and not node.stream:
+        raise NtError(Status.CANNOT_DELETE, "the root stays")
+    readonly = node.info().attributes & FILE_ATTRIBUTE_READONLY
+    if readonly and not opened.is_directory and not (ignore_readonly or volume.config.delete_readonly):
+        raise NtError(Status.CANNOT_DELETE, f"{opened.path!r} is read-only")
+    if opened.is_directory and not await volume.backend.is_empty(node):
+        raise NtError(Status.DIRECTORY_NOT_EMPTY, opened.path)
+
+
+def mark(opened: Open) -> None:
+    """Put the delete token on the link or stream of `opened`."""
+    if opened.node.stream:
+        opened.stream_state.delete_pending = True
+        return
+    state = opened.file
+    if state.deleting is None:
+        state.deleting = set()
+    state.deleting.add(opened.node.path)
+    if opened.is_directory:
+        opened.volume.notifier.fail(opened.node.path, Status.DELETE_PENDING)
+
+
+def _unmark(opened: Open) -> None:
+    if opened.node.stream:
+        opened.stream_state.delete_pending = False
+    elif opened.file.deleting is not None:
+        opened.file.deleting.discard(opened.node.path)
+    opened.posix_delete = False
+
+
+async def on_close(opened: Open) -> None:
+    """Do what the closing of `opened` (already marked closed, still registered) means for deletion.
+
+    Removal can fail (a directory got entries meanwhile, the store refuses); closing does not, so that is logged and the
+    mark taken off.
+    """
+    if opened.delete_on_close and not opened.delete_pending:
+        mark(opened)
+        if opened.stream_state.oplocks is not None:
+            opened.stream_state.oplocks.break_handle_caching(opened.oplock_key, opened)
+    stream = opened.stream_state
+    try:
+        if stream.delete_pending and opened.node.stream and _is_last(opened, stream.opens):
+            await _remove_stream(opened)
+        path = opened.node.path
+        if opened.file.is_deleting(path) and (opened.posix_delete or _is_last_of_link(opened, path)):
+            await _remove_link(opened, path)
+    except NtError as error:
+        log.warning("deleting %r at close: %s", opened.path, error)
+        if opened.file.deleting is not None:
+            opened.file.deleting.discard(opened.node.path)
+        stream.delete_pending = False
+
+
+def _is_last(opened: Open, opens: list[Open]) -> bool:
+    return all(other is opened or other.closed for other in opens)
+
+
+def _is_last_of_link(opened: Open, path: tuple[str, ...]) -> bool:
+    return all(other is opened or other.closed or other.node.path != path for other in opened.file.opens())
+
+
+async def _remove_stream(opened: Open) -> None:
+    await opened.volume.backend.remove(opened.node)
+    opened.stream_state.delete_pending = False
+    opened.volume.report(opened, notify.REMOVED_STREAM, notify.STREAM_NAME)
+
+
+async def _remove_link(opened: Open, path: tuple[str, ...]) -> None:
+    backend = opened.volume.backend
+    if opened.node.stream:
+        node = await backend.open(path, follow=False)
+        try:
+            if node.key != opened.file.key:
+                raise NtError(Status.OBJECT_NAME_NOT_FOUND, "the name leads elsewhere by now")
+            directory = node.is_directory
+            await backend.remove(node)
+        finally:
+            node.close()
+    else:
+        directory = opened.is_directory
+        await backend.remove(opened.node)
+    if opened.file.deleting is not None:
+        opened.file.deleting.discard(path)
+    opened.volume.name_changed(path, directory, notify.REMOVED, opened.parent_oplock_key)

@@ -1,0 +1,189 @@
+"""Listing a directory  [MS-FSA 2.1.5.6].
+
+The names are fetched once per enumeration, filtered by the pattern, and their metadata asked for in batches as the client
+comes back for more. The pattern of the first request stays until a request restarts with another.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from smbcore.fsa.backend import NodeInfo
+from smbcore.nt.access import FILE_LIST_DIRECTORY, FILE_READ_ATTRIBUTES, FILE_READ_DATA
+from smbcore.nt.info.classes import FILE_NAMES_INFORMATION, fixed_size
+from smbcore.nt.info.directory import CLASSES, DirectoryEntry, Packer
+from smbcore.nt.names import Pattern
+from smbcore.nt.status import NtError, Status
+
+if TYPE_CHECKING:
+    from smbcore.fsa.open import Open
+
+_BATCH = 256
+_LEAST_BATCH = 8
+_SPACE_PER_ENTRY = 128
+_WITH_SHORT_NAMES = frozenset({3, 37, 63, 79, 81})
+
+
+class Enumeration:
+    """Where an open is in listing its directory.
+
+    names   names still unfiltered by metadata, in listing order; "." and ".." first
+    at      index of the next one in `names`
+    ready   entries with metadata that did not fit the last reply
+    """
+
+    __slots__ = ("at", "names", "pattern", "ready", "started")
+
+    def __init__(self, pattern: Pattern) -> None:
+        self.pattern = pattern
+        self.names: list[str] = []
+        self.at = 0
+        self.ready: list[tuple[str, NodeInfo]] = []
+        self.started = False
+
+
+async def query_directory(
+    opened: Open,
+    info_class: int,
+    pattern: str,
+    max_length: int,
+    *,
+    restart: bool = False,
+    reopen: bool = False,
+    single: bool = False,
+    index: int = 0,
+) -> bytes:
+    """Return the next entries, as many as fit.
+
+    pattern  empty means everything on the first call, and the pattern so far later
+    index    ignored: this file system has no stable positions
+    Errors: INVALID_PARAMETER not a directory;  ACCESS_DENIED;  INVALID_INFO_CLASS;  NO_SUCH_FILE nothing matches at all;
+            NO_MORE_FILES;  INFO_LENGTH_MISMATCH not even the fixed part fits;  BUFFER_OVERFLOW the first name does not.
+    """
+    del index
+    if not opened.is_directory:
+        raise NtError(Status.INVALID_PARAMETER, "listing a file")
+    if not opened.granted_access & FILE_LIST_DIRECTORY:
+        raise NtError(Status.ACCESS_DENIED, f"listing {opened.path!r}")
+    if info_class not in CLASSES:
+        raise NtError(Status.INVALID_INFO_CLASS, f"directory information class {info_class}")
+    if max_length < fixed_size(info_class):
+        raise NtError(Status.INFO_LENGTH_MISMATCH, f"{max_length} bytes")
+    enumeration = opened.enumeration
+    if enumeration is None or reopen or (restart and pattern):
+        enumeration = opened.enumeration = await _begin(opened, pattern or "*")
+    elif restart:
+        enumeration = opened.enumeration = await _begin(opened, enumeration.pattern.expression)
+    return await _continue(opened, enumeration, info_class, max_length, single=single)
+
+
+async def _begin(opened: Open, expression: str) -> Enumeration:
+    """Fetch and filter the names."""
+    pattern = Pattern(expression, case_sensitive=opened.volume.case_sensitive)
+    enumeration = Enumeration(pattern)
+    node = opened.node
+    names = await node.names()
+    if pattern.matches_all:
+        enumeration.names = [".", "..", *names]
+        return enumeration
+    matches = pattern.matches
+    found = [name for name in (".", "..") if matches(name)]
+    tilde = "~" in expression or pattern.literal is None
+    for name in names:
+        if matches(name) or (tilde and (short := node.short_name(name)) and matches(short)):
+            found.append(name)
+    enumeration.names = found
+    return enumeration
+
+
+async def _continue(opened: Open, e: Enumeration, info_class: int, max_length: int, *, single: bool) -> bytes:
+    """Pack entries from where the enumeration is."""
+    packer = Packer(info_class, max_length)
+    short_names = info_class in _WITH_SHORT_NAMES
+    full = False
+    while not full:
+        if not e.ready and not await _fetch(opened, e, info_class, 1 if single else max_length):
+            break
+        ready = e.ready
+        taken = 0
+        for name, info in ready:
+            if not packer.add(_entry(opened, name, info, short_names)):
+                full = True
+                break
+            taken += 1
+            if single:
+                full = True
+                break
+        del ready[:taken]
+    if packer.count:
+        e.started = True
+        return packer.bytes()
+    if full:
+        raise NtError(Status.BUFFER_OVERFLOW if not e.started else Status.INFO_LENGTH_MISMATCH, "a name does not fit")
+    if e.started:
+        raise NtError(Status.NO_MORE_FILES, opened.path)
+    e.started = True
+    raise NtError(Status.NO_SUCH_FILE, f"{e.pattern.expression!r} in {opened.path!r}")
+
+
+async def _fetch(opened: Open, e: Enumeration, info_class: int, max_length: int) -> bool:
+    """Get metadata for the next names; False at the end."""
+    node = opened.node
+    names = e.names
+    while e.at < len(names):
+        batch = min(_BATCH, max(_LEAST_BATCH, max_length // _SPACE_PER_ENTRY)) if max_length > 1 else 1
+        part = names[e.at : e.at + batch]
+        e.at += len(part)
+        ready: list[tuple[str, NodeInfo]] = []
+        while part and part[0] in (".", ".."):
+            ready.append((part.pop(0), node.info() if info_class != FILE_NAMES_INFORMATION else _NO_INFO))
+        if part:
+            ready += await node.entries(part)
+        if opened.volume.config.access_based_enumeration:
+            ready = [item for item in ready if await _is_readable(opened, item[0])]
+        if ready:
+            e.ready = ready
+            return True
+    return False
+
+
+_NO_INFO = NodeInfo(0, 0, 0, 0, 1, 0, 0, 0, 0)
+
+
+async def _is_readable(opened: Open, name: str) -> bool:
+    """Tell whether the user may read the child, for access based enumeration."""
+    if name in (".", ".."):
+        return True
+    volume = opened.volume
+    try:
+        node = await volume.backend.open((*opened.node.path, name), follow=False)
+    except NtError:
+        return False  # vanished, or leads nowhere: nothing to show either way
+    try:
+        granted = volume.security.maximal_access(node.security(), opened.token)
+    finally:
+        node.close()
+    return granted & (FILE_READ_DATA | FILE_READ_ATTRIBUTES) == FILE_READ_DATA | FILE_READ_ATTRIBUTES
+
+
+def _entry(opened: Open, name: str, info: NodeInfo, short_names: bool) -> DirectoryEntry:
+    """Make a wire entry."""
+    volume = opened.volume
+    attributes = info.attributes
+    if volume.marks_hidden and name not in (".", ".."):
+        attributes |= volume.hidden_mark(name)
+    return DirectoryEntry(
+        name,
+        opened.node.short_name(name) if short_names and name not in (".", "..") else "",
+        0,
+        info.creation_time,
+        info.last_access_time,
+        info.last_write_time,
+        info.change_time,
+        info.end_of_file,
+        info.allocation_size,
+        attributes,
+        info.ea_size,
+        info.file_id,
+        info.reparse_tag,
+    )

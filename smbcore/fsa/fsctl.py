@@ -1,0 +1,264 @@
+"""File-system controls that concern one open  [MS-FSA 2.1.5.10, MS-FSCC 2.3]."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
+
+from smbcore.fsa import notify, reparse
+from smbcore.fsa.set_info import STORED
+from smbcore.nt import attributes as fa
+from smbcore.nt.access import FILE_APPEND_DATA, FILE_READ_DATA, FILE_WRITE_ATTRIBUTES, FILE_WRITE_DATA
+from smbcore.nt.errors import WireError
+from smbcore.nt.guid import new_guid
+from smbcore.nt.info import file
+from smbcore.nt.info import fsctl as codes
+from smbcore.nt.status import NtError, Status
+from smbcore.nt.token import SE_RESTORE
+
+if TYPE_CHECKING:
+    from smbcore.fsa.open import Open
+
+_OBJECT_ID = "object_id"
+_OBJECT_ID_SIZE = 64
+_RANGE_SIZE = 16
+_REGION_HEADER = 16
+_REGION_SIZE = 24
+_MAX_OFFSET = 0x7FFF_FFFF_FFFF_FFFF
+
+
+async def run(opened: Open, code: int, data: bytes, max_output: int) -> bytes:
+    """Run a control.
+
+    Errors: INVALID_DEVICE_REQUEST a control that this file system does not have;  INVALID_PARAMETER malformed;  those of
+            the control.
+    """
+    control = _CONTROLS.get(code)
+    if control is None:
+        raise NtError(Status.INVALID_DEVICE_REQUEST, f"control {code:#x}")
+    try:
+        return await control(opened, data, max_output)
+    except WireError as error:
+        raise NtError(Status.INVALID_PARAMETER, str(error)) from error
+
+
+def _need_one_of(opened: Open, access: int) -> None:
+    if not opened.granted_access & access:
+        raise NtError(Status.ACCESS_DENIED, f"control needs one of {access:#x}")
+
+
+def _need_data_stream(opened: Open) -> None:
+    if opened.is_directory:
+        raise NtError(Status.INVALID_PARAMETER, "control of a directory")
+
+
+# -- sparse files --
+async def _set_sparse(opened: Open, data: bytes, max_output: int) -> bytes:
+    """FSCTL_SET_SPARSE  [MS-FSA 2.1.5.10.38]."""
+    del max_output
+    _need_data_stream(opened)
+    _need_one_of(opened, FILE_WRITE_DATA | FILE_WRITE_ATTRIBUTES | FILE_APPEND_DATA)
+    opened.check_writable_volume()
+    sparse = codes.decode_set_sparse(data)
+    current = opened.node.info().attributes
+    new = current | fa.FILE_ATTRIBUTE_SPARSE_FILE if sparse else current & ~fa.FILE_ATTRIBUTE_SPARSE_FILE
+    if new != current:
+        opened.node.set_attributes(new & STORED)
+        opened.forget_info()
+        opened.volume.content_changed(opened, notify.ATTRIBUTES)
+    return b""
+
+
+async def _set_zero_data(opened: Open, data: bytes, max_output: int) -> bytes:
+    """FSCTL_SET_ZERO_DATA  [MS-FSA 2.1.5.10.39]."""
+    del max_output
+    _need_data_stream(opened)
+    _need_one_of(opened, FILE_WRITE_DATA)
+    zero = codes.ZeroData.decode(data)
+    if zero.offset < 0 or zero.beyond < zero.offset:
+        raise NtError(Status.INVALID_PARAMETER, f"zero {zero.offset:#x}..{zero.beyond:#x}")
+    opened.check_writable_volume()
+    beyond = min(zero.beyond, opened.node.info().end_of_file)
+    if beyond > zero.offset:
+        ranges = opened.stream_state.ranges
+        if ranges is not None:
+            ranges.check_write(opened, zero.offset, beyond - zero.offset)
+        prepare_change(opened)
+        await opened.node.zero_range(zero.offset, beyond)
+        opened.after_write()
+    return b""
+
+
+def prepare_change(opened: Open) -> None:
+    """Do what precedes every change of data: break caches of others, set ARCHIVE."""
+    oplocks = opened.stream_state.oplocks
+    if oplocks is not None and oplocks.holders:
+        oplocks.break_all(opened, opened.oplock_key)
+    if not opened.file.archive_known:
+        opened.set_archive()
+
+
+async def _query_allocated_ranges(opened: Open, data: bytes, max_output: int) -> bytes:
+    """FSCTL_QUERY_ALLOCATED_RANGES  [MS-FSA 2.1.5.10.22]."""
+    _need_data_stream(opened)
+    _need_one_of(opened, FILE_READ_DATA)
+    asked = codes.AllocatedRange.decode(data)
+    if asked.offset < 0 or asked.length < 0 or asked.offset + asked.length > _MAX_OFFSET:
+        raise NtError(Status.INVALID_PARAMETER, f"ranges at {asked.offset:#x}")
+    info = opened.node.info()
+    length = min(asked.length, info.end_of_file - asked.offset)
+    if length <= 0:
+        return b""
+    if info.attributes & fa.FILE_ATTRIBUTE_SPARSE_FILE:
+        found = opened.node.allocated_ranges(asked.offset, length)
+    else:
+        found = [(asked.offset, length)]
+    room = max_output // _RANGE_SIZE
+    if found and not room:
+        raise NtError(Status.BUFFER_TOO_SMALL, f"{max_output} bytes for ranges")
+    encoded = codes.encode_ranges(codes.AllocatedRange(*pair) for pair in found[:room])
+    if len(found) > room:
+        raise NtError(Status.BUFFER_OVERFLOW, f"{len(found)} ranges", encoded)
+    return encoded
+
+
+async def _query_file_regions(opened: Open, data: bytes, max_output: int) -> bytes:
+    """FSCTL_QUERY_FILE_REGIONS: everything below the end of file is valid  [MS-FSA 2.1.5.10.23]."""
+    _need_data_stream(opened)
+    size = opened.node.info().end_of_file
+    asked = codes.FileRegion.decode(data) if data else codes.FileRegion(0, size)
+    if asked.offset < 0 or asked.length < 0:
+        raise NtError(Status.INVALID_PARAMETER, f"regions at {asked.offset:#x}")
+    if max_output < _REGION_HEADER + _REGION_SIZE:
+        raise NtError(Status.BUFFER_TOO_SMALL, f"{max_output} bytes for regions")
+    length = min(asked.length, size - asked.offset)
+    regions = [codes.FileRegion(asked.offset, length)] if length > 0 else []
+    return codes.encode_regions(regions, len(regions))
+
+
+async def _trim(opened: Open, data: bytes, max_output: int) -> bytes:
+    """FSCTL_FILE_LEVEL_TRIM: give the space of ranges back; they read as zeros afterwards  [MS-FSA 2.1.5.10.4]."""
+    del max_output
+    _need_data_stream(opened)
+    _need_one_of(opened, FILE_WRITE_DATA)
+    opened.check_writable_volume()
+    request = codes.TrimRequest.decode(data)
+    size = opened.node.info().end_of_file
+    cluster = opened.volume.volume_info().cluster_size
+    ranges = opened.stream_state.ranges
+    done = 0
+    for offset, length in request.ranges:
+        start = -(-offset // cluster) * cluster
+        end = min(offset + length, size) // cluster * cluster
+        if end > start:
+            if ranges is not None:
+                ranges.check_write(opened, start, end - start)
+            prepare_change(opened)
+            await opened.node.zero_range(start, end)
+            opened.after_write()
+        done += 1
+    return codes.encode_trimmed(done)
+
+
+# -- compression --
+async def _get_compression(opened: Open, data: bytes, max_output: int) -> bytes:
+    """FSCTL_GET_COMPRESSION  [MS-FSA 2.1.5.10.6]."""
+    del data
+    if max_output < 2:
+        raise NtError(Status.INVALID_PARAMETER, f"{max_output} bytes")
+    compressed = opened.node.info().attributes & fa.FILE_ATTRIBUTE_COMPRESSED
+    return codes.encode_compression(file.COMPRESSION_FORMAT_LZNT1 if compressed else file.COMPRESSION_FORMAT_NONE)
+
+
+async def _set_compression(opened: Open, data: bytes, max_output: int) -> bytes:
+    """FSCTL_SET_COMPRESSION: the stores do not compress, so only "none" is taken  [MS-FSA 2.1.5.10.33]."""
+    del max_output
+    _need_one_of(opened, FILE_WRITE_DATA)
+    if codes.decode_compression(data) != file.COMPRESSION_FORMAT_NONE:
+        raise NtError(Status.NOT_SUPPORTED, "compression")
+    return b""
+
+
+# -- object ids --
+async def _get_object_id(opened: Open, data: bytes, max_output: int) -> bytes:
+    """FSCTL_GET_OBJECT_ID  [MS-FSA 2.1.5.10.8]."""
+    del data
+    _check_object_id_buffer(max_output)
+    stored = opened.node.object_metadata(_OBJECT_ID)
+    if stored is None:
+        raise NtError(Status.OBJECTID_NOT_FOUND, opened.path)
+    return stored
+
+
+async def _create_or_get_object_id(opened: Open, data: bytes, max_output: int) -> bytes:
+    """FSCTL_CREATE_OR_GET_OBJECT_ID  [MS-FSA 2.1.5.10.1]."""
+    del data
+    _check_object_id_buffer(max_output)
+    stored = opened.node.object_metadata(_OBJECT_ID)
+    if stored is not None:
+        return stored
+    opened.check_writable_volume()
+    new = new_guid()
+    facts = opened.volume.volume_info()
+    birth_volume = facts.volume_id.to_bytes(8, "little") + facts.serial.to_bytes(8, "little")
+    encoded = codes.ObjectId(new, birth_volume, new).encode()
+    opened.node.set_object_metadata(_OBJECT_ID, encoded)
+    return encoded
+
+
+def _check_object_id_buffer(max_output: int) -> None:
+    if max_output < _OBJECT_ID_SIZE:
+        raise NtError(Status.INVALID_PARAMETER, f"{max_output} bytes for an object id")
+
+
+async def _set_object_id(opened: Open, data: bytes, max_output: int) -> bytes:
+    """FSCTL_SET_OBJECT_ID: for those who restore backups  [MS-FSA 2.1.5.10.35]."""
+    del max_output
+    if SE_RESTORE not in opened.token.privileges:
+        raise NtError(Status.ACCESS_DENIED, "setting an object id without SeRestorePrivilege")
+    opened.check_writable_volume()
+    if len(data) != _OBJECT_ID_SIZE:
+        raise NtError(Status.INVALID_PARAMETER, f"object id of {len(data)} bytes")
+    if opened.node.object_metadata(_OBJECT_ID) is not None:
+        raise NtError(Status.OBJECT_NAME_COLLISION, "has an object id")
+    opened.node.set_object_metadata(_OBJECT_ID, codes.ObjectId.decode(data).encode())
+    return b""
+
+
+async def _delete_object_id(opened: Open, data: bytes, max_output: int) -> bytes:
+    """FSCTL_DELETE_OBJECT_ID  [MS-FSA 2.1.5.10.3]."""
+    del data, max_output
+    _need_one_of(opened, FILE_WRITE_DATA | FILE_WRITE_ATTRIBUTES)
+    opened.check_writable_volume()
+    opened.node.set_object_metadata(_OBJECT_ID, None)
+    return b""
+
+
+# -- others --
+async def _get_reparse_point(opened: Open, data: bytes, max_output: int) -> bytes:
+    return reparse.get(opened, data, max_output)
+
+
+async def _is_pathname_valid(opened: Open, data: bytes, max_output: int) -> bytes:
+    """FSCTL_IS_PATHNAME_VALID: paths are checked when they are used  [MS-FSA 2.1.5.10.12]."""
+    del opened, data, max_output
+    return b""
+
+
+_CONTROLS: dict[int, Callable[[Open, bytes, int], Awaitable[bytes]]] = {
+    codes.FSCTL_SET_SPARSE: _set_sparse,
+    codes.FSCTL_SET_ZERO_DATA: _set_zero_data,
+    codes.FSCTL_QUERY_ALLOCATED_RANGES: _query_allocated_ranges,
+    codes.FSCTL_QUERY_FILE_REGIONS: _query_file_regions,
+    codes.FSCTL_FILE_LEVEL_TRIM: _trim,
+    codes.FSCTL_GET_COMPRESSION: _get_compression,
+    codes.FSCTL_SET_COMPRESSION: _set_compression,
+    codes.FSCTL_GET_OBJECT_ID: _get_object_id,
+    codes.FSCTL_CREATE_OR_GET_OBJECT_ID: _create_or_get_object_id,
+    codes.FSCTL_SET_OBJECT_ID: _set_object_id,
+    codes.FSCTL_DELETE_OBJECT_ID: _delete_object_id,
+    codes.FSCTL_GET_REPARSE_POINT: _get_reparse_point,
+    codes.FSCTL_SET_REPARSE_POINT: reparse.set_point,
+    codes.FSCTL_DELETE_REPARSE_POINT: reparse.delete_point,
+    codes.FSCTL_IS_PATHNAME_VALID: _is_pathname_valid,
+}

@@ -1,0 +1,404 @@
+"""One open of a file, directory or stream, and everything that is done through it  [MS-FSA 2.1.1.6, 2.1.5].
+
+Owned by its Volume (in `volume.opens`), made by `fsa.opening`, ended by `close`. This class holds the state and the
+read and write paths; the other operations live in a module each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from typing import TYPE_CHECKING
+
+from smbcore.fsa import copy, delete, directory, fsctl, locking, notify, query, security, set_info
+from smbcore.fsa.api import (
+    BreakListener,
+    Caching,
+    LockElement,
+    OpenParameters,
+    OplockGrant,
+    OplockLevel,
+)
+from smbcore.fsa.backend import Node, NodeInfo
+from smbcore.fsa.sharing import SHARED_ACCESS
+from smbcore.fsa.times import StickyTimes
+from smbcore.nt import attributes as fa
+from smbcore.nt.access import FILE_APPEND_DATA, FILE_EXECUTE, FILE_READ_DATA, FILE_WRITE_DATA
+from smbcore.nt.create import FILE_DELETE_ON_CLOSE, FILE_WRITE_THROUGH
+from smbcore.nt.status import NtError, Status
+
+if TYPE_CHECKING:
+    from smbcore.fsa.file_table import FileState, StreamState
+    from smbcore.fsa.oplock import Holder
+    from smbcore.fsa.volume import Volume
+
+_READS = FILE_READ_DATA | FILE_EXECUTE
+_WRITES = FILE_WRITE_DATA | FILE_APPEND_DATA
+_MAX_OFFSET = 0x7FFF_FFFF_FFFF_FFFF
+_APPEND = (-1, 0xFFFF_FFFF_FFFF_FFFF)
+
+
+class Open:
+    """An open; see the list of methods in `smbcore.fsa.api`.
+
+    sharing_access   what of the granted access takes part in share modes
+    mode             options that FileModeInformation shows and changes
+    delete_on_close  made with DELETE_ON_CLOSE, so closing it marks the file for deletion
+    posix_delete     the name goes when this open closes, whoever else has the file open
+    holder           the oplock or lease that this open takes part in
+    sticky           times that this open set and that its own changes must not touch
+    """
+
+    __slots__ = (
+        "_fresh_at",
+        "_info",
+        "closed",
+        "create_action",
+        "create_options",
+        "delete_on_close",
+        "ea_index",
+        "enumeration",
+        "file",
+        "granted_access",
+        "holder",
+        "is_directory",
+        "mode",
+        "node",
+        "oplock_key",
+        "parent_oplock_key",
+        "position",
+        "posix_delete",
+        "share_access",
+        "sharing_access",
+        "sticky",
+        "stream_state",
+        "token",
+        "volume",
+        "watch",
+        "writes",
+    )
+
+    def __init__(
+        self,
+        volume: Volume,
+        node: Node,
+        stream: StreamState,
+        p: OpenParameters,
+        granted: int,
+        action: int,
+        info: NodeInfo | None,
+    ) -> None:
+        """Register an open that was granted. `info` is metadata of this moment, if it is at hand."""
+        self.volume = volume
+        self.node = node
+        self.stream_state = stream
+        self.file: FileState = stream.file
+        self.token = p.token
+        self.granted_access: int = granted
+        self.sharing_access = granted & SHARED_ACCESS
+        self.share_access = p.share_access
+        options = p.create_options
+        self.create_options = options
+        self.mode: int = options & query.MODE_BITS
+        self.create_action = action
+        self.oplock_key = p.oplock_key
+        self.parent_oplock_key = p.parent_oplock_key
+        self.is_directory = node.is_directory
+        self.delete_on_close: bool = bool(options & FILE_DELETE_ON_CLOSE)
+        self.posix_delete = False
+        self.position: int = 0
+        self.closed: bool = False
+        self.holder: Holder | None = None
+        self.sticky: StickyTimes | None = None
+        self.enumeration: directory.Enumeration | None = None
+        self.watch: notify.Watch | None = None
+        self.ea_index = 0
+        self.writes = 0
+        self._info = info
+        self._fresh_at = volume.changes
+        stream.file.add(self, stream)
+        volume.opens.add(self)
+
+    def __repr__(self) -> str:
+        return f"<Open {self.path!r} access={self.granted_access:#x}{' closed' if self.closed else ''}>"
+
+    # -- what it is --
+    @property
+    def path(self) -> str:
+        """The share-relative path with backslashes, without a stream."""
+        return "\\".join(self.node.path)
+
+    @property
+    def stream(self) -> str:
+        """The name of the named stream, "" for the main one."""
+        return self.node.stream
+
+    @property
+    def file_key(self) -> Hashable:
+        """What identifies the file among open ones."""
+        return self.file.key
+
+    @property
+    def file_id(self) -> int:
+        """The 64-bit id of the file."""
+        return self.info().file_id
+
+    @property
+    def delete_pending(self) -> bool:
+        """Whether the file (or stream) goes with its last open."""
+        deleting = self.file.deleting
+        return (deleting is not None and self.node.path in deleting) or self.stream_state.delete_pending
+
+    @property
+    def maximal_access(self) -> int:
+        """Everything that the file's descriptor grants this user, for MxAc."""
+        maximum = self.volume.security.maximal_access(self.node.security(), self.token)
+        return maximum & self.volume.readable_access if self.volume.read_only else maximum
+
+    def check_access(self, needed: int) -> None:
+        """Raise ACCESS_DENIED unless all of `needed` was granted."""
+        if needed & ~self.granted_access:
+            raise NtError(Status.ACCESS_DENIED, f"{self.path!r} needs {needed:#x}, has {self.granted_access:#x}")
+
+    def check_writable_volume(self) -> None:
+        """Raise MEDIA_WRITE_PROTECTED on a read-only volume."""
+        if self.volume.read_only:
+            raise NtError(Status.MEDIA_WRITE_PROTECTED, self.path)
+
+    # -- metadata --
+    def info(self) -> NodeInfo:
+        """Return fresh metadata; attributes without NORMAL, sizes of the stream."""
+        info = self._info
+        if info is not None:
+            self._info = None
+            if self._fresh_at == self.volume.changes and not self.node.stream:
+                return self.volume.marked(self.node.path, info)
+        return self.volume.marked(self.node.path, self.node.info())
+
+    def forget_info(self) -> None:
+        """Note that metadata changed: nothing kept at hand is fresh any more."""
+        self._info = None
+        self.volume.changes += 1
+
+    # -- data --
+    async def read_into(self, offset: int, view: memoryview) -> int:
+        """Fill `view` from `offset`; return the bytes read  [MS-FSA 2.1.5.3].
+
+        Errors: ACCESS_DENIED;  END_OF_FILE nothing is there (unless nothing is asked for);  FILE_LOCK_CONFLICT;
+                INVALID_PARAMETER a negative offset;  INVALID_DEVICE_REQUEST a directory.
+        """
+        if not self.granted_access & _READS:
+            raise NtError(Status.ACCESS_DENIED, f"reading {self.path!r}")
+        if self.is_directory:
+            raise NtError(Status.INVALID_DEVICE_REQUEST, "reading a directory")
+        length = len(view)
+        if not 0 <= offset <= _MAX_OFFSET - length:
+            raise NtError(Status.INVALID_PARAMETER, f"read at {offset:#x}")
+        if not length:
+            return 0
+        ranges = self.stream_state.ranges
+        if ranges is not None and ranges.ranges:
+            ranges.check_read(self, offset, length)
+        count = await self.node.read_into(offset, view)
+        if not count:
+            raise NtError(Status.END_OF_FILE, f"read at {offset:#x}")
+        if self.sticky is not None:
+            self.sticky.after_read(self.node)
+        return count
+
+    async def write(self, offset: int, data: bytes | memoryview, write_through: bool = False) -> int:
+        """Write `data` at `offset`; return the bytes written  [MS-FSA 2.1.5.4].
+
+        offset  -1 (or 2**64-1) appends, for an open that may only append
+        Errors: ACCESS_DENIED;  FILE_LOCK_CONFLICT;  INVALID_PARAMETER;  INVALID_DEVICE_REQUEST;  those of the backend.
+        """
+        if not self.granted_access & FILE_WRITE_DATA:
+            offset = self._append_offset(offset)
+        if self.is_directory:
+            raise NtError(Status.INVALID_DEVICE_REQUEST, "writing a directory")
+        length = len(data)
+        if not 0 <= offset <= _MAX_OFFSET - length:
+            raise NtError(Status.INVALID_PARAMETER, f"write at {offset:#x}")
+        if not length:
+            return 0
+        stream = self.stream_state
+        if stream.ranges is not None and stream.ranges.ranges:
+            stream.ranges.check_write(self, offset, length)
+        if stream.oplocks is not None and stream.oplocks.holders:
+            stream.oplocks.break_all(self, self.oplock_key)
+        if not self.file.archive_known:
+            self.set_archive()
+        count = await self.node.write(offset, data)
+        self.after_write()
+        if write_through or self.mode & FILE_WRITE_THROUGH:
+            await self.node.flush()
+        return count
+
+    def _append_offset(self, offset: int) -> int:
+        """Return where an open that may only append writes."""
+        if not self.granted_access & FILE_APPEND_DATA:
+            raise NtError(Status.ACCESS_DENIED, f"writing {self.path!r}")
+        end = self.node.info().end_of_file
+        if offset in _APPEND:
+            return end
+        if offset < end:
+            raise NtError(Status.ACCESS_DENIED, f"append-only, {offset:#x} is before the end")
+        return offset
+
+    def after_write(self) -> None:
+        """Keep sticky times, tell watchers; called after every change of the data through this open."""
+        volume = self.volume
+        volume.changes += 1
+        self.writes += 1
+        if self.sticky is not None:
+            self.sticky.after_write(self.node)
+        if volume.observed and self.writes == 1:
+            volume.content_changed(self, notify.LAST_WRITE)
+
+    def set_archive(self) -> None:
+        """Set ARCHIVE before the first change of the data  [MS-FSA 2.1.5.4]."""
+        attributes = self.node.info().attributes
+        if not attributes & fa.FILE_ATTRIBUTE_ARCHIVE:
+            self.node.set_attributes(attributes & set_info.STORED | fa.FILE_ATTRIBUTE_ARCHIVE)
+        self.file.archive_known = True
+
+    async def flush(self) -> None:
+        """Return when the data is on stable storage  [MS-FSA 2.1.5.7].  Errors: ACCESS_DENIED unless open for writing."""
+        if not self.granted_access & _WRITES:
+            raise NtError(Status.ACCESS_DENIED, f"flushing {self.path!r}")
+        await self.node.flush()
+
+    def transfer_descriptor(self) -> int | None:
+        """Return an OS handle to send main data from, None where there is none or ranges are locked."""
+        if self.node.stream or (self.stream_state.ranges is not None and self.stream_state.ranges.ranges):
+            return None
+        return self.node.transfer_descriptor()
+
+    # -- byte ranges --
+    async def lock(self, elements: list[LockElement], *, fail_immediately: bool) -> None:
+        """Lock all of `elements` or none; see `locking.lock`."""
+        await locking.lock(self, elements, fail_immediately=fail_immediately)
+
+    def unlock(self, elements: list[LockElement]) -> None:
+        """Unlock `elements` in order; see `locking.unlock`."""
+        locking.unlock(self, elements)
+
+    # -- information --
+    def query_information(self, info_class: int, max_length: int, *, position: int = 0) -> bytes:
+        """Return an information structure; see `query.query_information`."""
+        return query.query_information(self, info_class, max_length, position=position)
+
+    async def set_information(self, info_class: int, data: bytes | memoryview) -> None:
+        """Apply an information structure; see `set_info.set_information`."""
+        await set_info.set_information(self, info_class, bytes(data))
+
+    def query_security(self, security_information: int) -> bytes:
+        """Return parts of the descriptor  [MS-FSA 2.1.5.14].  Errors: ACCESS_DENIED."""
+        self.check_access(security.access_to_query(security_information))
+        return security.query(self.volume.security, self.node.security(), security_information)
+
+    def set_security(self, security_information: int, data: bytes | memoryview) -> None:
+        """Change parts of the descriptor  [MS-FSA 2.1.5.17].  Errors: ACCESS_DENIED and those of `security.changed`."""
+        self.check_access(security.access_to_set(security_information))
+        self.check_writable_volume()
+        cache = self.volume.security
+        changed = security.changed(cache, self.node.security(), security_information, bytes(data), self.token)
+        self.node.set_security(changed)
+        self.forget_info()
+        self.volume.content_changed(self, notify.SECURITY)
+
+    def query_extended_attributes(
+        self, names: list[bytes] | None, max_length: int, restart: bool = False, single: bool = False, index: int = 0
+    ) -> bytes:
+        """Return FILE_FULL_EA_INFORMATION entries; see `query.query_extended_attributes`."""
+        return query.query_extended_attributes(self, names, max_length, restart=restart, single=single, index=index)
+
+    # -- directories --
+    async def query_directory(
+        self,
+        info_class: int,
+        pattern: str,
+        max_length: int,
+        *,
+        restart: bool = False,
+        reopen: bool = False,
+        single: bool = False,
+        index: int = 0,
+    ) -> bytes:
+        """Return the next entries; see `directory.query_directory`."""
+        return await directory.query_directory(
+            self, info_class, pattern, max_length, restart=restart, reopen=reopen, single=single, index=index
+        )
+
+    async def change_notify(self, completion_filter: int, watch_tree: bool, max_length: int) -> list[notify.Event]:
+        """Wait for changes in this directory; see `notify.change_notify`."""
+        return await notify.change_notify(self, completion_filter, watch_tree, max_length)
+
+    # -- control codes --
+    async def fsctl(self, code: int, data: bytes | memoryview, max_output: int) -> bytes:
+        """Run a file-system control; see `fsctl.run`."""
+        return await fsctl.run(self, code, bytes(data), max_output)
+
+    async def copy_chunks(
+        self, source: Open, chunks: list[tuple[int, int, int]], *, require_read: bool = False
+    ) -> tuple[int, int, int]:
+        """Copy ranges of `source` into this open; see `copy.copy_chunks`."""
+        return await copy.copy_chunks(self, source, chunks, require_read=require_read)
+
+    async def duplicate_extents(self, source: Open, source_offset: int, offset: int, length: int) -> None:
+        """Let this open share blocks of `source`; see `copy.duplicate_extents`."""
+        await copy.duplicate_extents(self, source, source_offset, offset, length)
+
+    # -- oplocks --
+    @property
+    def oplock(self) -> tuple[OplockLevel, Caching]:
+        """What this open's oplock or lease is now."""
+        holder = self.holder
+        return (OplockLevel.NONE, Caching.NONE) if holder is None else (holder.level, Caching(holder.caching))
+
+    def request_oplock(
+        self, level: OplockLevel, caching: Caching, listener: BreakListener, key: bytes | None = None
+    ) -> OplockGrant:
+        """Ask for an oplock or lease; grants what others allow, down to nothing  [MS-FSA 2.1.5.18]."""
+        return self.volume.grant_oplock(self, level, caching, listener, key)
+
+    def acknowledge_break(self, level: OplockLevel, caching: Caching = Caching.NONE) -> OplockGrant:
+        """Answer a break  [MS-FSA 2.1.5.19]; see `Oplocks.acknowledge` for what it raises."""
+        holder = self.holder
+        if holder is None:
+            status = Status.UNSUCCESSFUL if level == OplockLevel.GRANULAR else Status.INVALID_OPLOCK_PROTOCOL
+            raise NtError(status, "no oplock held")
+        return holder.oplocks.acknowledge(holder, level, int(caching))
+
+    # -- the end --
+    async def close(self) -> None:
+        """Give everything back and run what deletion is due  [MS-FSA 2.1.5.5]. A second call does nothing."""
+        if self.closed:
+            return
+        self.closed = True
+        stream = self.stream_state
+        if stream.ranges is not None:
+            stream.ranges.release(self)
+        if self.watch is not None:
+            self.volume.notifier.remove(self.node.path, self.watch)
+            self.watch.fail(Status.NOTIFY_CLEANUP)
+        if self.delete_on_close or stream.delete_pending or self.file.deleting:
+            await delete.on_close(self)
+        self.discard()
+
+    def discard(self) -> None:
+        """Unregister and release the node, without any deletion."""
+        self.closed = True
+        stream = self.stream_state
+        volume = self.volume
+        volume.opens.discard(self)
+        self.file.remove(self, stream)
+        if stream.oplocks is not None:
+            volume.drop_oplock(self)
+        if self.writes > 1 and volume.observed:
+            volume.content_changed(self, notify.LAST_WRITE | notify.SIZE)
+        self.node.close()
+
+    async def undo_creation(self) -> None:
+        """Take back a file that was created for this open, because giving it what was asked for failed."""
+        self.delete_on_close = True
+        await self.close()

@@ -1,0 +1,314 @@
+"""Opening, creating and overwriting, phase by phase  [MS-FSA 2.1.5.1].
+
+An open that has to wait for an oplock break starts over from the look-up afterwards: while it waited, the file may have
+been renamed, deleted or replaced. Between the last decision and `state.add` nothing suspends.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from smbcore.fsa import notify, overwrite, sharing
+from smbcore.fsa.access import decide_access, open_parent
+from smbcore.fsa.api import OpenParameters
+from smbcore.fsa.backend import Node, NodeInfo
+from smbcore.fsa.open import Open
+from smbcore.fsa.parameters import check_parameters, needed_to_overwrite, overwrites
+from smbcore.fsa.path import Target, parse_path
+from smbcore.nt import attributes as fa
+from smbcore.nt import create as c
+from smbcore.nt.access import (
+    ACCESS_SYSTEM_SECURITY,
+    DELETE,
+    FILE_ADD_FILE,
+    FILE_ADD_SUBDIRECTORY,
+    FILE_ALL_ACCESS,
+    FILE_APPEND_DATA,
+    FILE_WRITE_DATA,
+    MAXIMUM_ALLOWED,
+)
+from smbcore.nt.names import upcase
+from smbcore.nt.status import NtError, Status
+from smbcore.nt.token import SE_SECURITY
+
+if TYPE_CHECKING:
+    from smbcore.fsa.file_table import FileState, StreamState
+    from smbcore.fsa.volume import Volume
+
+_WRITES_DATA = FILE_WRITE_DATA | FILE_APPEND_DATA
+_CREATING = frozenset({c.FILE_SUPERSEDE, c.FILE_CREATE, c.FILE_OPEN_IF, c.FILE_OVERWRITE_IF})
+_ACTION = {
+    c.FILE_SUPERSEDE: c.FILE_SUPERSEDED,
+    c.FILE_OVERWRITE: c.FILE_OVERWRITTEN,
+    c.FILE_OVERWRITE_IF: c.FILE_OVERWRITTEN,
+}
+
+
+async def open_file(volume: Volume, p: OpenParameters) -> Open:
+    """Server Requests an Open of a File  [MS-FSA 2.1.5.1]."""
+    target = parse_path(p.path)
+    desired = check_parameters(p, target)
+    volume.check_open(p, desired)
+    backend = volume.backend
+    disposition = p.create_disposition
+    writable = bool(desired & _WRITES_DATA) or overwrites(disposition)
+    follow = not p.create_options & c.FILE_OPEN_REPARSE_POINT
+    try_create_first = disposition == c.FILE_CREATE and not target.stream and bool(target.names)
+    while True:
+        try:
+            if try_create_first:
+                try_create_first = False
+                created = await _create(volume, p, target, desired)
+                if created is not None:
+                    return created
+            node = await backend.open(target.names, writable=writable, follow=follow)
+        except NtError as error:
+            if error.status is not Status.OBJECT_NAME_NOT_FOUND or disposition not in _CREATING or not target.names:
+                raise
+            created = await _create(volume, p, target, desired)
+            if created is not None:
+                return created
+            continue
+        try:
+            opened = await _open_existing(volume, p, target, desired, node)
+        except BaseException:
+            node.close()
+            raise
+        if opened is not None:
+            return opened
+
+
+# -- an existing file --
+async def _open_existing(volume: Volume, p: OpenParameters, target: Target, desired: int, node: Node) -> Open | None:
+    """Open of an Existing File  [MS-FSA 2.1.5.1.2]; None to start over. The node is taken over or closed on return."""
+    state = volume.table.find(node.key)
+    if state is not None and state.deleting is not None and node.path in state.deleting:
+        raise NtError(Status.DELETE_PENDING, f"{p.path!r} is being deleted")
+    _check_type(p, target, node)
+    if target.stream:
+        return await _open_stream(volume, p, target, desired, node)
+    if p.create_disposition == c.FILE_CREATE:
+        raise NtError(Status.OBJECT_NAME_COLLISION, f"{p.path!r} exists")
+    info = node.info()
+    granted = await _check_existing(volume, p, desired, node, info)
+    return await _admit(volume, p, node, info, granted, "")
+
+
+def _check_type(p: OpenParameters, target: Target, node: Node) -> None:
+    """Check directory against file  [MS-FSA 2.1.5.1.2]."""
+    options = p.create_options
+    if node.is_directory:
+        if target.stream:
+            return
+        if options & c.FILE_NON_DIRECTORY_FILE or target.is_data:
+            _collide_or(p, Status.FILE_IS_A_DIRECTORY)
+        if overwrites(p.create_disposition):
+            status = Status.OBJECT_NAME_COLLISION if target.names else Status.ACCESS_DENIED
+            raise NtError(status, "a directory cannot be overwritten")
+    elif options & c.FILE_DIRECTORY_FILE:
+        _collide_or(p, Status.NOT_A_DIRECTORY)
+    elif target.is_directory:
+        raise NtError(Status.OBJECT_NAME_INVALID, "a file's name ends with a backslash")
+
+
+def _collide_or(p: OpenParameters, status: Status) -> None:
+    raise NtError(Status.OBJECT_NAME_COLLISION if p.create_disposition == c.FILE_CREATE else status, p.path)
+
+
+async def _check_existing(volume: Volume, p: OpenParameters, desired: int, node: Node, info: NodeInfo) -> int:
+    """Check attributes and access; return the granted access  [MS-FSA 2.1.5.1.2.1]."""
+    attributes = info.attributes
+    options = p.create_options
+    if info.reparse_tag and not options & c.FILE_OPEN_REPARSE_POINT:
+        volume.stop_on_reparse(node, info)
+    readonly = attributes & fa.FILE_ATTRIBUTE_READONLY and not node.is_directory
+    needed = 0
+    if overwrites(p.create_disposition):
+        needed = needed_to_overwrite(p.create_disposition)
+        if not node.stream:
+            kept = attributes & (fa.FILE_ATTRIBUTE_HIDDEN | fa.FILE_ATTRIBUTE_SYSTEM)
+            if kept & ~p.file_attributes:
+                raise NtError(Status.ACCESS_DENIED, "overwriting would drop HIDDEN or SYSTEM")
+    granted = await decide_access(volume, p, desired, needed, node, bool(readonly))
+    if readonly:
+        if (desired | needed) & _WRITES_DATA:
+            raise NtError(Status.ACCESS_DENIED, f"{p.path!r} is read-only")
+        if options & c.FILE_DELETE_ON_CLOSE and not volume.config.delete_readonly:
+            raise NtError(Status.CANNOT_DELETE, f"{p.path!r} is read-only")
+    if options & c.FILE_DELETE_ON_CLOSE:
+        _check_delete_on_close(p, granted, is_root=not node.path and not node.stream)
+    return granted
+
+
+def _check_delete_on_close(p: OpenParameters, granted: int, *, is_root: bool) -> None:
+    if not granted & DELETE:
+        raise NtError(Status.ACCESS_DENIED, "delete on close without DELETE")
+    if is_root:
+        raise NtError(Status.CANNOT_DELETE, f"{p.path!r} is the root")
+
+
+async def _admit(
+    volume: Volume, p: OpenParameters, node: Node, info: NodeInfo, granted: int, folded: str
+) -> Open | None:
+    """Check sharing, break oplocks, register the open, overwrite; None after a wait."""
+    state = volume.table.file(node.key)
+    async with state:
+        stream = state.stream(folded) if folded else state.main
+        replaces = overwrites(p.create_disposition)
+        if state.count:
+            access = granted | needed_to_overwrite(p.create_disposition) & FILE_WRITE_DATA
+            waiting = _check_others(state, stream, p, access)
+            if waiting:
+                node.close()
+                assert stream.oplocks is not None
+                await stream.oplocks.wait()
+                return None
+        opened = Open(volume, node, stream, p, granted, c.FILE_OPENED, info)
+        if replaces:
+            opened.create_action = _ACTION[p.create_disposition]
+            try:
+                await overwrite.replace_content(opened, p, info)
+            except BaseException:
+                opened.discard()
+                raise
+        return opened
+
+
+def _check_others(state: FileState, stream: StreamState, p: OpenParameters, access: int) -> bool:
+    """Check share modes and break oplocks  [MS-FSA 2.1.5.1.2.2, 2.1.4.12]; return whether to wait.
+
+    Errors: SHARING_VIOLATION;  DELETE_PENDING for a named stream.
+    """
+    if stream.delete_pending:
+        raise NtError(Status.DELETE_PENDING, "the stream is being deleted")
+    share = p.share_access
+    in_conflict = sharing.conflicts(access, share, stream.opens)
+    if not in_conflict and state.streams is not None:
+        is_main = stream is state.main
+        others = [o for s in state.streams.values() for o in s.opens] if is_main else state.main.opens
+        in_conflict = sharing.delete_conflicts(access, share, is_main=is_main, others=others)
+    oplocks = stream.oplocks
+    if oplocks is not None and oplocks.holders:
+        replaces = overwrites(p.create_disposition)
+        if oplocks.break_for_open(p.oplock_key, access, overwrites=replaces, in_conflict=in_conflict):
+            return True
+    if in_conflict:
+        raise NtError(Status.SHARING_VIOLATION, f"{p.path!r} access {access:#x} share {share:#x}")
+    return False
+
+
+# -- named streams --
+async def _open_stream(volume: Volume, p: OpenParameters, target: Target, desired: int, node: Node) -> Open | None:
+    """Open or create a named stream of an existing file; closes `node`."""
+    if not volume.config.named_streams:
+        raise NtError(Status.OBJECT_NAME_NOT_FOUND, "the volume has no named streams")
+    disposition = p.create_disposition
+    info = node.info()
+    granted = await _check_existing(volume, p, desired, node, info)
+    may_create = disposition in _CREATING
+    if may_create and volume.read_only:
+        may_create = False
+    stream, created = node.open_stream(target.stream, create=may_create, exclusive=disposition == c.FILE_CREATE)
+    node.close()
+    try:
+        if not created:
+            return await _admit(volume, p, stream, info, granted, upcase(stream.stream))
+        return _created_stream(volume, p, stream, granted)
+    except BaseException:
+        stream.close()
+        raise
+
+
+def _created_stream(volume: Volume, p: OpenParameters, stream: Node, granted: int) -> Open:
+    state = volume.table.file(stream.key).stream(upcase(stream.stream))
+    opened = Open(volume, stream, state, p, granted, c.FILE_CREATED, None)
+    volume.report(opened, notify.ADDED_STREAM, notify.STREAM_NAME)
+    return opened
+
+
+# -- a new file --
+async def _create(volume: Volume, p: OpenParameters, target: Target, desired: int) -> Open | None:
+    """Creation of a New File  [MS-FSA 2.1.5.1.1]; None if somebody else created it meanwhile."""
+    names = target.names
+    directory = bool(p.create_options & c.FILE_DIRECTORY_FILE) and not target.stream
+    _check_creation(volume, p, target, desired, directory=directory)
+    parent = await open_parent(volume, names)
+    try:
+        _check_parent(volume, p, parent, desired, directory=directory)
+        stored = volume.security.inherited(parent.security(), p.security, p.token, is_directory=directory)
+        attributes = p.file_attributes & fa.SETTABLE
+        if directory:
+            attributes &= ~(fa.FILE_ATTRIBUTE_ARCHIVE | fa.FILE_ATTRIBUTE_TEMPORARY)
+        else:
+            attributes |= fa.FILE_ATTRIBUTE_ARCHIVE
+        try:
+            node = await volume.backend.create(
+                parent, names[-1], directory=directory, attributes=attributes, security=stored
+            )
+        except NtError as error:
+            if error.status is Status.OBJECT_NAME_COLLISION:
+                return None
+            raise
+    finally:
+        parent.close()
+    return await _finish_creation(volume, p, target, desired, node)
+
+
+def _check_creation(volume: Volume, p: OpenParameters, target: Target, desired: int, *, directory: bool) -> None:
+    if volume.read_only:
+        raise NtError(Status.MEDIA_WRITE_PROTECTED, p.path)
+    if target.is_directory and not directory:
+        raise NtError(Status.OBJECT_NAME_INVALID, "a file's name ends with a backslash")
+    if target.stream and not volume.config.named_streams:
+        raise NtError(Status.OBJECT_NAME_INVALID, "the volume has no named streams")
+    if desired & ACCESS_SYSTEM_SECURITY and SE_SECURITY not in p.token.privileges:
+        raise NtError(Status.PRIVILEGE_NOT_HELD, "ACCESS_SYSTEM_SECURITY")
+    readonly = p.file_attributes & fa.FILE_ATTRIBUTE_READONLY
+    if p.create_options & c.FILE_DELETE_ON_CLOSE and readonly and not volume.config.delete_readonly:
+        raise NtError(Status.CANNOT_DELETE, "created read-only, to be deleted on close")
+
+
+def _check_parent(volume: Volume, p: OpenParameters, parent: Node, desired: int, *, directory: bool) -> None:
+    """Check that the directory takes a new entry from this user."""
+    if not parent.is_directory:
+        raise NtError(Status.OBJECT_PATH_NOT_FOUND, f"parent of {p.path!r} is a file")
+    state = volume.table.find(parent.key)
+    if state is not None and state.is_deleting(parent.path):
+        raise NtError(Status.DELETE_PENDING, f"parent of {p.path!r} is being deleted")
+    needed = FILE_ADD_SUBDIRECTORY if directory else FILE_ADD_FILE
+    descriptor = parent.security()
+    missing = needed & ~(volume.security.maximal_access(descriptor, p.token) & p.access_limit)
+    if missing and missing & ~volume.security.privileged(
+        descriptor, p.token, missing, backup_intent=bool(p.create_options & c.FILE_OPEN_FOR_BACKUP_INTENT)
+    ):
+        raise NtError(Status.ACCESS_DENIED, f"may not add {p.path!r}")
+
+
+async def _finish_creation(volume: Volume, p: OpenParameters, target: Target, desired: int, node: Node) -> Open:
+    """Register the open of a created file and give it what the client sent along."""
+    granted = desired & ~MAXIMUM_ALLOWED
+    if desired & MAXIMUM_ALLOWED:
+        granted |= FILE_ALL_ACCESS & p.access_limit
+    if target.stream:
+        base = node
+        try:
+            node, _ = base.open_stream(target.stream, create=True)
+        finally:
+            base.close()
+    state = volume.table.file(node.key)
+    stream = state.stream(upcase(node.stream)) if node.stream else state.main
+    opened = Open(volume, node, stream, p, granted, c.FILE_CREATED, None)
+    if not opened.is_directory:
+        state.archive_known = True
+    try:
+        for name, value in p.extended_attributes:
+            node.set_extended_attribute(name, value)
+        if p.allocation_size and not opened.is_directory:
+            await node.set_allocation(p.allocation_size)
+    except BaseException:
+        await opened.undo_creation()
+        raise
+    volume.entry_changed(opened, notify.ADDED)
+    if target.stream:
+        volume.report(opened, notify.ADDED_STREAM, notify.STREAM_NAME)
+    return opened

@@ -1,0 +1,229 @@
+"""Renaming files, directories and streams, and making hard links  [MS-FSA 2.1.5.15.10, 2.1.5.15.11].
+
+A rename takes H from every other holder of what moves, of what is below it and of what is replaced, and waits; whoever
+then still has something below the directory, or the replaced file, open makes it fail with ACCESS_DENIED. After each
+wait everything is decided anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
+
+from smbcore.fsa import notify
+from smbcore.fsa.access import open_parent
+from smbcore.fsa.backend import Node
+from smbcore.fsa.path import parse_path
+from smbcore.nt.access import DELETE, FILE_ADD_FILE, FILE_ADD_SUBDIRECTORY, FILE_DELETE_CHILD
+from smbcore.nt.attributes import FILE_ATTRIBUTE_READONLY
+from smbcore.nt.info.rename import FILE_RENAME_IGNORE_READONLY_ATTRIBUTE, FILE_RENAME_POSIX_SEMANTICS
+from smbcore.nt.names import split_stream, upcase
+from smbcore.nt.status import NtError, Status
+
+if TYPE_CHECKING:
+    from smbcore.fsa.open import Open
+    from smbcore.fsa.oplock import Oplocks
+
+_Action = Callable[["Open", Node, str, int], Awaitable[None]]
+
+
+async def rename(opened: Open, name: str, flags: int) -> None:
+    """Rename what is open to the share-relative `name`, or to `:stream`.
+
+    Errors: ACCESS_DENIED without DELETE, no right to add to the new parent, something below or the target is open;
+            OBJECT_NAME_COLLISION the target exists and is not to be replaced;  INVALID_PARAMETER the root, or a stream's
+            name for a file;  those of paths and of the backend.
+    """
+    if not opened.granted_access & DELETE:
+        raise NtError(Status.ACCESS_DENIED, "rename without DELETE")
+    opened.check_writable_volume()
+    replace = bool(flags & 1)
+    if opened.node.stream:
+        await _rename_stream(opened, name, replace=replace)
+        return
+    if name.startswith(":") or not opened.node.path:
+        raise NtError(Status.INVALID_PARAMETER, f"{opened.path!r} cannot become {name!r}")
+    target = parse_path(name)
+    if target.is_data or not target.names or (target.is_directory and not opened.is_directory):
+        raise NtError(Status.OBJECT_NAME_INVALID, name)
+    while (blocker := _find_blocker(opened)) is not None:
+        await blocker.wait()
+    await _place(opened, target.names, flags, _move)
+
+
+async def link(opened: Open, name: str, flags: int) -> None:
+    """Make a hard link `name` to the open file.
+
+    Errors: FILE_IS_A_DIRECTORY;  OBJECT_NAME_COLLISION;  ACCESS_DENIED;  INVALID_PARAMETER a stream;  TOO_MANY_LINKS.
+    """
+    opened.check_writable_volume()
+    if opened.is_directory:
+        raise NtError(Status.FILE_IS_A_DIRECTORY, "a hard link to a directory")
+    if opened.node.stream or name.startswith(":"):
+        raise NtError(Status.INVALID_PARAMETER, "a hard link to a stream")
+    if opened.delete_pending:
+        raise NtError(Status.ACCESS_DENIED, f"{opened.path!r} is being deleted")
+    target = parse_path(name)
+    if target.is_data or target.is_directory or not target.names:
+        raise NtError(Status.OBJECT_NAME_INVALID, name)
+    await _place(opened, target.names, flags, _link)
+
+
+# -- who is in the way --
+def _find_blocker(opened: Open) -> Oplocks | None:
+    """Break H of others on what moves; return what to wait for, None when the way is free.
+
+    Errors: ACCESS_DENIED somebody has a stream of the file, or something below the directory, open.
+    """
+    oplocks = opened.stream_state.oplocks
+    if oplocks is not None and oplocks.break_handle_caching(opened.oplock_key, opened):
+        return oplocks
+    if opened.file.streams is not None and any(stream.opens for stream in opened.file.streams.values()):
+        raise NtError(Status.ACCESS_DENIED, f"{opened.path!r} has an open stream")
+    if not opened.is_directory:
+        return None
+    below = opened.volume.opens_below(opened.node.path)
+    for other in below:
+        oplocks = other.stream_state.oplocks
+        if oplocks is not None and oplocks.break_handle_caching(opened.oplock_key):
+            return oplocks
+    if below:
+        raise NtError(Status.ACCESS_DENIED, f"{below[0].path!r} below is open")
+    return None
+
+
+# -- the target --
+async def _place(opened: Open, names: tuple[str, ...], flags: int, action: _Action) -> None:
+    """Check the new parent and an existing target, then run `action`."""
+    volume = opened.volume
+    while True:
+        parent = await open_parent(volume, names)
+        try:
+            _check_new_parent(opened, parent)
+            blocker = await _check_target(opened, parent, names, flags)
+            if blocker is None:
+                await action(opened, parent, names[-1], flags)
+                return
+        finally:
+            parent.close()
+        await blocker.wait()
+
+
+def _check_new_parent(opened: Open, parent: Node) -> None:
+    volume = opened.volume
+    if not parent.is_directory:
+        raise NtError(Status.OBJECT_PATH_NOT_FOUND, "the new parent is a file")
+    state = volume.table.find(parent.key)
+    if state is not None and state.is_deleting(parent.path):
+        raise NtError(Status.DELETE_PENDING, "the new parent is being deleted")
+    if parent.path == opened.node.path[:-1]:
+        return
+    needed = FILE_ADD_SUBDIRECTORY if opened.is_directory else FILE_ADD_FILE
+    if needed & ~volume.security.maximal_access(parent.security(), opened.token):
+        raise NtError(Status.ACCESS_DENIED, "may not add to the new parent")
+
+
+async def _check_target(opened: Open, parent: Node, names: tuple[str, ...], flags: int) -> Oplocks | None:
+    """Check what already has the new name; return oplocks to wait for."""
+    backend = opened.volume.backend
+    try:
+        target = await backend.open(names, follow=False)
+    except NtError as error:
+        if error.status is Status.OBJECT_NAME_NOT_FOUND:
+            return None
+        raise
+    try:
+        if target.key == opened.file.key and target.path == opened.node.path:
+            return None  # the same link: a change of case, or of nothing
+        if not flags & 1:
+            raise NtError(Status.OBJECT_NAME_COLLISION, f"{'/'.join(names)!r} exists")
+        if target.is_directory or opened.is_directory:
+            raise NtError(Status.ACCESS_DENIED, "a directory is not replaced, nor replaces")
+        readonly = target.info().attributes & FILE_ATTRIBUTE_READONLY
+        if readonly and not flags & FILE_RENAME_IGNORE_READONLY_ATTRIBUTE:
+            raise NtError(Status.ACCESS_DENIED, "the target is read-only")
+        held = opened.volume.security.maximal_access(target.security(), opened.token)
+        by_parent = opened.volume.security.maximal_access(parent.security(), opened.token) & FILE_DELETE_CHILD
+        if not held & DELETE and not by_parent:
+            raise NtError(Status.ACCESS_DENIED, "may not delete the target")
+        return _check_target_opens(opened, target, flags)
+    finally:
+        target.close()
+
+
+def _check_target_opens(opened: Open, target: Node, flags: int) -> Oplocks | None:
+    state = opened.volume.table.find(target.key)
+    if state is None:
+        return None
+    oplocks = state.main.oplocks
+    if oplocks is not None and oplocks.break_handle_caching(opened.oplock_key):
+        return oplocks
+    others = [other for other in state.opens() if other.node.path == target.path]
+    if others and not flags & FILE_RENAME_POSIX_SEMANTICS:
+        raise NtError(Status.ACCESS_DENIED, "the target is open")
+    return None
+
+
+# -- doing it --
+async def _move(opened: Open, parent: Node, name: str, flags: int) -> None:
+    volume = opened.volume
+    old = opened.node.path
+    if old == (*parent.path, name):
+        return
+    await volume.backend.rename(opened.node, parent, name, replace=bool(flags & 1))
+    new = opened.node.path
+    for other in opened.file.opens():
+        if other.node.path == old:
+            other.node.path = new  # type: ignore[misc]  # a slot of every implementation
+    deleting = opened.file.deleting
+    if deleting is not None and old in deleting:
+        deleting.discard(old)
+        deleting.add(new)
+    opened.forget_info()
+    if opened.is_directory:
+        volume.directory_moved(old, new)
+    _report_move(opened, old, new)
+
+
+def _report_move(opened: Open, old: tuple[str, ...], new: tuple[str, ...]) -> None:
+    """Tell watchers: one pair inside of a directory, else a removal and an addition; a file's attributes count as changed."""
+    volume = opened.volume
+    key = opened.parent_oplock_key
+    change = notify.DIR_NAME if opened.is_directory else notify.FILE_NAME
+    if old[:-1] == new[:-1]:
+        volume.changed([(notify.RENAMED_OLD_NAME, old, ""), (notify.RENAMED_NEW_NAME, new, "")], change, key)
+    else:
+        volume.changed([(notify.REMOVED, old, "")], change, key)
+        volume.changed([(notify.ADDED, new, "")], change, key)
+    if not opened.is_directory:
+        # Windows tells of attributes and creation time of a renamed file too; smbtorture smb2.notify.mask shows it.
+        volume.changed([(notify.MODIFIED, new, "")], notify.ATTRIBUTES | notify.CREATION, key)
+
+
+async def _link(opened: Open, parent: Node, name: str, flags: int) -> None:
+    await opened.volume.backend.link(opened.node, parent, name, replace=bool(flags & 1))
+    opened.forget_info()
+    opened.volume.changed([(notify.ADDED, (*parent.path, name), "")], notify.FILE_NAME, opened.parent_oplock_key)
+
+
+async def _rename_stream(opened: Open, name: str, *, replace: bool) -> None:
+    """Rename a named stream within its file."""
+    if not name.startswith(":"):
+        raise NtError(Status.INVALID_PARAMETER, "a stream cannot leave its file")
+    _, new, kind = split_stream(name)
+    if kind not in ("", "$DATA"):
+        raise NtError(Status.OBJECT_NAME_INVALID, name)
+    state = opened.file
+    taken = state.main if not new else (state.streams or {}).get(upcase(new))
+    if taken is not None and taken is not opened.stream_state and taken.opens:
+        raise NtError(Status.ACCESS_DENIED if replace else Status.OBJECT_NAME_COLLISION, "the target stream is open")
+    old = opened.node.stream
+    await opened.volume.backend.rename_stream(opened.node, new, replace=replace)
+    state.rename_stream(opened.stream_state, upcase(new))
+    opened.forget_info()
+    path = opened.node.path
+    opened.volume.changed(
+        [(notify.REMOVED_STREAM, path, f":{old}:$DATA"), (notify.ADDED_STREAM, path, f":{new}:$DATA")],
+        notify.STREAM_NAME,
+        opened.parent_oplock_key,
+    )

@@ -1,0 +1,223 @@
+"""A volume: the root of everything that is open on one backend  [MS-FSA 2.1.1.1].
+
+Owns the opens, the file table, the watches and the security caches. Owned by the share that serves it; everything in it is
+touched on the event-loop thread only.
+"""
+
+from __future__ import annotations
+
+from smbcore.fsa import fs_information, notify, reparse
+from smbcore.fsa.api import BreakListener, Caching, OpenParameters, OplockGrant, OplockLevel, VolumeConfig
+from smbcore.fsa.backend import Backend, Node, NodeInfo, VolumeInfo
+from smbcore.fsa.file_table import FileTable, StreamState
+from smbcore.fsa.notify import Notifier
+from smbcore.fsa.open import Open
+from smbcore.fsa.opening import open_file
+from smbcore.fsa.security import SecurityCache
+from smbcore.nt import create as c
+from smbcore.nt.access import (
+    DELETE,
+    FILE_APPEND_DATA,
+    FILE_DELETE_CHILD,
+    FILE_WRITE_ATTRIBUTES,
+    FILE_WRITE_DATA,
+    FILE_WRITE_EA,
+    WRITE_DAC,
+    WRITE_OWNER,
+)
+from smbcore.nt.attributes import FILE_ATTRIBUTE_HIDDEN
+from smbcore.nt.clock import Clock
+from smbcore.nt.names import Pattern
+from smbcore.nt.status import NtError, Status
+
+_CHANGES = (
+    FILE_WRITE_DATA
+    | FILE_APPEND_DATA
+    | FILE_WRITE_EA
+    | FILE_WRITE_ATTRIBUTES
+    | FILE_DELETE_CHILD
+    | DELETE
+    | WRITE_DAC
+    | WRITE_OWNER
+)
+_LEAVING_AS_IT_IS = frozenset({c.FILE_OPEN, c.FILE_OPEN_IF})
+
+
+class Volume:
+    """An NT volume over a backend.
+
+    opens      every open, for listing and for closing all
+    table      who has what open, by file
+    notifier   the watches
+    changes    counts changes of metadata or data, so that what was read before can be told from fresh
+    read_only  every change is refused, by configuration or by the store
+    """
+
+    def __init__(self, backend: Backend, config: VolumeConfig, clock: Clock) -> None:
+        """Make a volume; `backend` belongs to it from now on and is closed with it."""
+        facts = backend.volume_info()
+        self.backend = backend
+        self.config = config
+        self.clock = clock
+        self.table = FileTable()
+        self.opens: set[Open] = set()
+        self.notifier = Notifier()
+        self.security = SecurityCache(config.default_security)
+        self.changes = 0
+        self.read_only = config.read_only or facts.read_only
+        self.case_sensitive = facts.case_sensitive
+        self.readable_access = ~_CHANGES
+        self.marks_hidden = config.hide_dot_files or bool(config.hide_files)
+        self._hidden: list[Pattern] = [Pattern(name) for name in config.hide_files]
+        self._directory_oplocks: dict[tuple[str, ...], StreamState] = {}
+
+    # -- opening and closing --
+    async def open_file(self, parameters: OpenParameters) -> Open:
+        """Open or create a file, directory or stream  [MS-FSA 2.1.5.1].
+
+        Waits for oplock breaks (at most `break_timeout` each); a cancelled wait leaves no trace.
+        """
+        return await open_file(self, parameters)
+
+    def check_open(self, p: OpenParameters, desired: int) -> None:
+        """Check an open against the volume as a whole.
+
+        Errors: TOO_MANY_OPENED_FILES;  MEDIA_WRITE_PROTECTED;  OBJECT_NAME_NOT_FOUND a snapshot was asked for.
+        """
+        if len(self.opens) >= self.config.max_opens:
+            raise NtError(Status.TOO_MANY_OPENED_FILES, f"{len(self.opens)} opens")
+        if p.timewarp:
+            raise NtError(Status.OBJECT_NAME_NOT_FOUND, "a snapshot is a volume of its own")
+        if self.read_only and (desired & _CHANGES or p.create_options & c.FILE_DELETE_ON_CLOSE):
+            raise NtError(Status.MEDIA_WRITE_PROTECTED, p.path)
+        if self.read_only and p.create_disposition not in _LEAVING_AS_IT_IS:
+            raise NtError(Status.MEDIA_WRITE_PROTECTED, p.path)
+
+    def stop_on_reparse(self, node: Node, info: NodeInfo) -> None:
+        """Refuse to open a reparse point as what it stands for  [MS-FSA 2.1.5.1, MS-SMB2 3.3.5.9]."""
+        reparse.stop(node, info)
+
+    async def close(self) -> None:
+        """Close every open and the backend."""
+        for opened in list(self.opens):
+            await opened.close()
+        self.backend.close()
+
+    def opens_below(self, path: tuple[str, ...]) -> list[Open]:
+        """Return the opens of anything inside of the directory at `path`."""
+        depth = len(path)
+        return [o for o in self.opens if not o.closed and len(o.node.path) > depth and o.node.path[:depth] == path]
+
+    # -- oplocks --
+    def grant_oplock(
+        self, opened: Open, level: OplockLevel, caching: Caching, listener: BreakListener, key: bytes | None
+    ) -> OplockGrant:
+        """Grant an oplock as far as configuration and others allow  [MS-FSA 2.1.5.18]."""
+        granular = level == OplockLevel.GRANULAR
+        wanted = int(caching)
+        if opened.is_directory:
+            if not granular:
+                return OplockGrant(OplockLevel.NONE)
+            wanted &= ~int(Caching.WRITE)
+        if not (self.config.leases if granular else self.config.oplocks) or level == OplockLevel.NONE:
+            return OplockGrant(OplockLevel.NONE)
+        stream = opened.stream_state
+        oplocks = stream.ensure_oplocks(self.clock, self.config.break_timeout)
+        locked = stream.ranges is not None and bool(stream.ranges.ranges)
+        grant = oplocks.request(opened, level, wanted, listener, key, stream.opens, has_byte_ranges=locked)
+        if opened.is_directory and grant.caching:
+            self._directory_oplocks[opened.node.path] = stream
+        return grant
+
+    def drop_oplock(self, opened: Open) -> None:
+        """End what `opened`, which is unregistered, held, and let those decide anew who waited for it to go."""
+        oplocks = opened.stream_state.oplocks
+        if oplocks is None:
+            return
+        oplocks.release(opened)
+        oplocks.wake()
+        if opened.is_directory and not oplocks.holders:
+            self._directory_oplocks.pop(opened.node.path, None)
+
+    # -- telling of changes --
+    @property
+    def observed(self) -> bool:
+        """Whether anybody watches or caches a directory, so that changes have to be told."""
+        return bool(self.notifier) or bool(self._directory_oplocks)
+
+    def changed(self, changes: list[notify.Change], change_filter: int, key: bytes | None) -> None:
+        """Tell watchers and holders of directory leases that `changes` happened together; `key` caused them."""
+        if self.notifier:
+            self.notifier.report(changes, change_filter)
+        if self._directory_oplocks:
+            for parent in {path[:-1] for _, path, _ in changes if path}:
+                stream = self._directory_oplocks.get(parent)
+                if stream is not None and stream.oplocks is not None:
+                    stream.oplocks.break_read_caching(key)
+
+    def name_changed(self, path: tuple[str, ...], directory: bool, action: int, key: bytes | None) -> None:
+        """Tell that a name came or went."""
+        self.changes += 1
+        if self.observed:
+            self.changed([(action, path, "")], notify.DIR_NAME if directory else notify.FILE_NAME, key)
+
+    def entry_changed(self, opened: Open, action: int) -> None:
+        """Tell that the file of `opened` came or went."""
+        directory = opened.is_directory
+        self.name_changed(opened.node.path, directory, action, opened.parent_oplock_key)
+
+    def content_changed(self, opened: Open, change_filter: int) -> None:
+        """Tell that data or metadata behind `opened` changed."""
+        if not self.observed:
+            return
+        stream = opened.node.stream
+        if not stream:
+            self.changed([(notify.MODIFIED, opened.node.path, "")], change_filter, opened.parent_oplock_key)
+            return
+        if change_filter & notify.LAST_WRITE:
+            change_filter |= notify.STREAM_WRITE
+        if change_filter & notify.SIZE:
+            change_filter |= notify.STREAM_SIZE
+        change_filter &= ~(notify.LAST_WRITE | notify.SIZE)
+        change = (notify.MODIFIED_STREAM, opened.node.path, f":{stream}:$DATA")
+        self.changed([change], change_filter, opened.parent_oplock_key)
+
+    def report(self, opened: Open, action: int, change_filter: int) -> None:
+        """Tell that the stream of `opened` came or went."""
+        self.changes += 1
+        if self.observed:
+            change = (action, opened.node.path, f":{opened.node.stream}:$DATA")
+            self.changed([change], change_filter, opened.parent_oplock_key)
+
+    def directory_moved(self, old: tuple[str, ...], new: tuple[str, ...]) -> None:
+        """Let watches and leases follow a renamed directory."""
+        self.notifier.moved(old, new)
+        stream = self._directory_oplocks.pop(old, None)
+        if stream is not None:
+            self._directory_oplocks[new] = stream
+
+    # -- what listings and queries show --
+    def hidden_mark(self, name: str) -> int:
+        """Return HIDDEN for names that the share hides."""
+        if self.config.hide_dot_files and name.startswith("."):
+            return FILE_ATTRIBUTE_HIDDEN
+        return FILE_ATTRIBUTE_HIDDEN if any(pattern.matches(name) for pattern in self._hidden) else 0
+
+    def marked(self, path: tuple[str, ...], info: NodeInfo) -> NodeInfo:
+        """Return `info` as clients see it."""
+        if self.marks_hidden and path:
+            info.attributes |= self.hidden_mark(path[-1])
+        return info
+
+    # -- the volume itself --
+    def volume_info(self) -> VolumeInfo:
+        """Return the facts of the volume with current space."""
+        return self.backend.volume_info()
+
+    def query_fs_information(self, info_class: int, max_length: int) -> bytes:
+        """Return a file system information structure; see `fs_information.query`."""
+        return fs_information.query(self, info_class, max_length)
+
+    def set_fs_information(self, opened: Open, info_class: int, data: bytes | memoryview) -> None:
+        """Apply a file system information structure; see `fs_information.set_information`."""
+        fs_information.set_information(self, opened, info_class, bytes(data))
