@@ -23,6 +23,12 @@ from smbcore.state.errors import ConfigurationError
 BUSY_TIMEOUT_MS = 10_000
 """How long SQLite waits for another process's write lock."""
 
+CONNECT_TIMEOUT_S = 10
+"""How long connecting to PostgreSQL may take."""
+
+COMMAND_TIMEOUT_S = 60
+"""How long one statement may take on PostgreSQL before its connection counts as broken."""
+
 _WRITES = "holdfast_writes"
 _POSTGRESQL_NAMES = ("postgresql", "postgres")
 
@@ -48,7 +54,8 @@ def open_engine(url: str | URL) -> Engine:
         BlockingAsyncpgDialect.__module__,
         BlockingAsyncpgDialect.__name__,
     )
-    engine = create_engine(parsed.set(drivername="postgresql+asyncpg_sync"), pool_pre_ping=True)
+    url = parsed.set(drivername="postgresql+asyncpg_sync")
+    engine = create_engine(url, pool_pre_ping=True, connect_args=_timeouts())
     dialect = engine.dialect
     if isinstance(dialect, BlockingAsyncpgDialect):
         event.listen(engine, "engine_disposed", lambda _: dialect.loop_thread.stop())
@@ -62,7 +69,8 @@ def open_async_engine(url: str | URL) -> AsyncEngine:
         engine = create_async_engine(parsed.set(drivername="sqlite+aiosqlite"))
         _configure_sqlite(engine.sync_engine)
         return engine
-    return create_async_engine(parsed.set(drivername="postgresql+asyncpg"), pool_pre_ping=True)
+    url = parsed.set(drivername="postgresql+asyncpg")
+    return create_async_engine(url, pool_pre_ping=True, connect_args=_timeouts())
 
 
 @contextmanager
@@ -103,6 +111,10 @@ def _parse(url: str | URL) -> URL:
     if not parsed.database or parsed.database == ":memory:":
         raise ConfigurationError("an SQLite database needs a file: sqlite:///PATH")
     return parsed.set(drivername="sqlite")
+
+
+def _timeouts() -> dict[str, Any]:
+    return {"timeout": CONNECT_TIMEOUT_S, "command_timeout": COMMAND_TIMEOUT_S}
 
 
 def _configure_sqlite(engine: Engine) -> None:
