@@ -43,7 +43,7 @@ class Resolver:
         """
         if b"/" not in path and path != b"..":
             # One component cannot lead astray with O_NOFOLLOW, and os.open is cheaper than a call through ctypes.
-            return os.open(path or b".", flags | _BASE, dir_fd=self.root)
+            return _last(self.root, path or b".", flags | _BASE)
         if len(path) > _LONGEST:
             return self._open_long(path, flags)
         return self._open_from(self.root, path, flags)
@@ -94,16 +94,21 @@ def walk(directory: int, path: bytes, flags: int) -> int:
             if owned >= 0:
                 os.close(owned)
             owned = at
-        return os.open(last, flags | os.O_NOFOLLOW, dir_fd=at)
+        return _last(at, last, flags | os.O_NOFOLLOW)
     finally:
         if owned >= 0:
             os.close(owned)
 
 
 def _step(directory: int, name: bytes) -> int:
-    """Open the directory `name`; a symbolic link is ELOOP as with openat2."""
+    """Open a directory on the way."""
+    return _last(directory, name, _WALK)
+
+
+def _last(directory: int, name: bytes, flags: int) -> int:
+    """Open one component; with O_DIRECTORY too a symbolic link is ELOOP, as with openat2."""
     try:
-        return os.open(name, _WALK, dir_fd=directory)
+        return os.open(name, flags, dir_fd=directory)
     except NotADirectoryError:
         if stat.S_ISLNK(os.stat(name, dir_fd=directory, follow_symlinks=False).st_mode):
             raise OSError(errno.ELOOP, os.strerror(errno.ELOOP)) from None

@@ -28,13 +28,15 @@ class IoPool:
         A cancelled caller waits until `fn` is through (or never began), because `fn` may still use the caller's
         buffer and descriptors; the cancellation goes on afterwards.
         """
-        future = asyncio.get_running_loop().run_in_executor(self._executor, lambda: fn(*args, **kwargs))
+        job = self._executor.submit(fn, *args, **kwargs)
+        future = asyncio.wrap_future(job)
         try:
             return await asyncio.shield(future)
         except asyncio.CancelledError:
-            future.cancel()
-            while not future.done():
-                await _settle(future)
+            # The job is asked, not the asyncio future: that would call itself cancelled while the thread runs on.
+            if not job.cancel():
+                while not future.done():
+                    await _settle(future)
             raise
 
     def shutdown(self) -> None:

@@ -1,0 +1,210 @@
+"""The directory index: how often directories are read, and when an index ends."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from smbcore.nt.status import NtError
+from smbcore.vfs.posix.backend import PosixBackend
+from smbcore.vfs.posix.directory import DirectoryIndex, DirectoryIndexes, NameChange
+
+
+class Time:
+    """The kernel's time, as a test wants it."""
+
+    def __init__(self) -> None:
+        self.ns = 0
+
+    def __call__(self) -> int:
+        return self.ns
+
+    def settle(self, *paths: Path) -> None:
+        """Let it be long after the last change."""
+        self.ns = max(os.stat(path).st_ctime_ns for path in paths) + 10_000_000_000
+
+
+@pytest.fixture
+def time() -> Time:
+    return Time()
+
+
+@pytest.fixture
+def volume(share: Path, time: Time):
+    backend = PosixBackend(share, now=time)
+    yield backend
+    backend.close()
+
+
+async def absent(volume: PosixBackend, *path: str) -> None:
+    with pytest.raises(NtError) as caught:
+        await volume.open(path)
+    assert caught.value.status.name == "OBJECT_NAME_NOT_FOUND"
+
+
+async def test_look_ups_in_a_large_directory_read_it_once(volume: PosixBackend, share: Path, time: Time) -> None:
+    (share / "d").mkdir()
+    for number in range(5000):
+        (share / "d" / f"File number {number}.data").touch()
+    time.settle(share, share / "d")
+    for number in range(0, 5000, 100):
+        await absent(volume, "d", f"absent {number}")
+        node = await volume.open(("d", f"FILE NUMBER {number}.DATA"))
+        assert node.path == ("d", f"File number {number}.data")
+        node.close()
+    assert volume.indexes.scans == 1
+    parent = await volume.open(("d",))
+    for number in range(100):
+        (await volume.create(parent, f"new {number}", directory=False)).close()
+        await absent(volume, "d", f"still absent {number}")
+        node = await volume.open(("d", f"NEW {number}"))
+        await volume.remove(node)
+        node.close()
+        await absent(volume, "d", f"new {number}")
+    parent.close()
+    assert volume.indexes.scans == 1
+
+
+async def test_exact_names_need_no_index(volume: PosixBackend, share: Path) -> None:
+    (share / "d").mkdir()
+    (share / "d" / "f").touch()
+    (await volume.open(("d", "f"))).close()
+    assert volume.indexes.scans == 0
+
+
+async def test_change_by_others_ends_an_index(volume: PosixBackend, share: Path, time: Time) -> None:
+    (share / "one").touch()
+    time.settle(share)
+    await absent(volume, "TWO")
+    (share / "two").touch()
+    time.settle(share)
+    node = await volume.open(("TWO",))
+    assert node.path == ("two",)
+    node.close()
+    (share / "two").rename(share / "three")
+    time.settle(share)
+    await absent(volume, "TWO")
+    (await volume.open(("THREE",))).close()
+    assert volume.indexes.scans == 3
+
+
+async def test_change_with_the_old_mtime_put_back_is_seen(volume: PosixBackend, share: Path, time: Time) -> None:
+    time.settle(share)
+    await absent(volume, "X")
+    before = os.stat(share)
+    (share / "x").touch()
+    os.utime(share, ns=(before.st_atime_ns, before.st_mtime_ns))
+    time.settle(share)
+    (await volume.open(("X",))).close()
+
+
+async def test_unsettled_index_is_read_again_after_a_while(volume: PosixBackend, share: Path, time: Time) -> None:
+    (share / "f").touch()
+    time.ns = os.stat(share).st_ctime_ns + 1
+    await absent(volume, "a")
+    time.ns += 1_000_000_000
+    await absent(volume, "b")
+    assert volume.indexes.scans == 1
+    time.ns += 1_500_000_000
+    await absent(volume, "c")
+    assert volume.indexes.scans == 2
+    time.ns += 3_600_000_000_000
+    await absent(volume, "d")
+    assert volume.indexes.scans == 2
+
+
+async def test_changes_of_a_directorys_own_metadata_keep_its_index(
+    volume: PosixBackend, share: Path, time: Time
+) -> None:
+    time.settle(share)
+    await absent(volume, "x")
+    root = await volume.open(())
+    root.set_security(b"\1sd")
+    root.set_attributes(2)
+    root.set_times(last_write=130_000_000_000_000_000)
+    stream, _ = root.open_stream("s", create=True)
+    await stream.write(0, b"x")
+    await absent(volume, "y")
+    assert volume.indexes.scans == 1
+    stream.close()
+    root.close()
+
+
+async def test_names_that_differ_in_case_only_stay_apart(volume: PosixBackend, share: Path) -> None:
+    (share / "name").write_text("lower")
+    (share / "NAME").write_text("upper!")
+    for name in ("name", "NAME"):
+        node = await volume.open((name,))
+        assert node.path == (name,)
+        node.close()
+    node = await volume.open(("Name",))
+    assert node.path == ("NAME",)
+    root = await volume.open(())
+    other = await volume.create(root, "other", directory=False)
+    await volume.rename(other, root, "name", replace=True)
+    assert (share / "NAME").read_text() == "upper!"
+    assert (share / "name").read_text() == ""
+    await volume.remove(other)
+    again = await volume.open(("name",))
+    assert again.path == ("NAME",)
+    for each in (node, other, root, again):
+        each.close()
+
+
+async def test_case_sensitive_volume_matches_exactly(share: Path) -> None:
+    volume = PosixBackend(share, case_sensitive=True)
+    root = await volume.open(())
+    for name in ("a", "A"):
+        (await volume.create(root, name, directory=False)).close()
+    assert sorted(await root.names()) == ["A", "a"]
+    await absent(volume, "b")
+    assert volume.volume_info().case_sensitive
+    root.close()
+    volume.close()
+
+
+async def test_listing_builds_the_index(volume: PosixBackend, share: Path, time: Time) -> None:
+    (share / "A long file name.text").touch()
+    time.settle(share)
+    root = await volume.open(())
+    [name] = await root.names()
+    short = root.short_name(name)
+    (await volume.open((short,))).close()
+    root.close()
+    assert volume.indexes.scans == 1
+
+
+def test_short_names_do_not_depend_on_the_other_names() -> None:
+    alone = DirectoryIndex(["longfilename-b.txt"], (0, 0), 10**9)
+    crowd = DirectoryIndex([f"longfilename-{c}.txt" for c in "zyxab"], (0, 0), 10**9)
+    assert alone.short("longfilename-b.txt") == crowd.short("longfilename-b.txt")
+    shorts = {crowd.short(f"longfilename-{c}.txt") for c in "zyxab"}
+    assert len(shorts) == 5
+    for c in "zyxab":
+        name = f"longfilename-{c}.txt"
+        assert crowd.find(crowd.short(name).lower()) == name
+
+
+def test_indexes_are_bounded(tmp_path: Path) -> None:
+    indexes = DirectoryIndexes(capacity=3, now=lambda: 2**62)
+    status = []
+    for number in range(5):
+        path = tmp_path / str(number)
+        path.mkdir()
+        status.append(os.stat(path))
+        indexes.keep(status[-1], ["x"])
+    assert [indexes.valid(each) is not None for each in status] == [False, False, True, True, True]
+
+
+def test_index_follows_only_if_nothing_else_happened(share: Path) -> None:
+    indexes = DirectoryIndexes(now=lambda: 2**62)
+    directory = os.open(share, os.O_RDONLY)
+    indexes.keep(os.fstat(directory), [])
+    (share / "by others").touch()
+    change = NameChange(indexes, directory)
+    (share / "ours").touch()
+    change.done(added="ours")
+    assert indexes.valid(os.fstat(directory)) is None
+    os.close(directory)

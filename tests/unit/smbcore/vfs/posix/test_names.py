@@ -1,0 +1,110 @@
+"""Names between client and store."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from smbcore.nt.status import NtError, Status
+from smbcore.vfs.posix.backend import PosixBackend
+from smbcore.vfs.posix.names import decode, encode, from_listed, is_reserved
+
+PAIRS = [
+    (b"plain.txt", "plain.txt"),
+    ("Grüße 日本 🎉".encode(), "Grüße 日本 🎉"),
+    (b"a:b", "a\uf03ab"),
+    (b'*?<>|"\\', "\uf02a\uf03f\uf03c\uf03e\uf07c\uf022\uf05c"),
+    (b"\x01\x1f", "\uf001\uf01f"),
+    (b"dot.", "dot\uf02e"),
+    (b"space ", "space\uf020"),
+    (b"two..", "two.\uf02e"),
+    (b"...", "..\uf02e"),
+    (b" in the middle. of it", " in the middle. of it"),
+    (b"latin-\xe9", "latin-\udce9"),
+    (b"\xff\xfe", "\udcff\udcfe"),
+    (b"\xed\xa0\x80x", "\ud800x"),
+    (b"\xed\xb2\x80", "\udced\udcb2\udc80"),
+    (b"\xed\xb0\x80", "\udc00"),
+    ("\uf03a".encode(), "\udcef\udc80\udcba"),
+    ("x\uf02ey".encode(), "x\uf02ey"),
+    ("x\uf02e".encode(), "x\udcef\udc80\udcae"),
+    ("\uf07f".encode(), "\uf07f"),
+]
+
+
+@pytest.mark.parametrize(("raw", "name"), PAIRS)
+def test_names_map_both_ways(raw: bytes, name: str) -> None:
+    assert decode(raw) == name
+    assert encode(name) == raw
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "",
+        ".",
+        "..",
+        "a/b",
+        "a\0",
+        "a:b",
+        "end.",
+        "end ",
+        "x*",
+        "\uf02e",
+        ".\uf02e",
+        "\udcc3\udca9",
+        "x" * 256,
+        "é" * 128,
+    ],
+)
+def test_what_has_no_name_in_the_store_is_refused(name: str) -> None:
+    with pytest.raises(NtError) as caught:
+        encode(name)
+    assert caught.value.status is Status.OBJECT_NAME_INVALID
+
+
+@given(
+    st.binary(min_size=1, max_size=60).filter(
+        lambda raw: b"/" not in raw and b"\0" not in raw and raw not in (b".", b"..")
+    )
+)
+def test_every_name_of_the_store_has_one_reading(raw: bytes) -> None:
+    name = decode(raw)
+    assert encode(name) == raw
+    assert from_listed(os.fsdecode(raw)) == name
+
+
+@given(st.text(st.characters(codec=None, exclude_categories=()), min_size=1, max_size=20))
+def test_a_name_is_refused_or_reads_back(name: str) -> None:
+    try:
+        raw = encode(name)
+    except NtError:
+        return
+    assert decode(raw) == name
+    assert b"/" not in raw
+    assert raw not in (b"", b".", b"..")
+
+
+def test_reserved_spellings_cost_nobody_else_his_name() -> None:
+    for name in (".holdfast", "holdfast-streams", ".holdfast-streams2", "x.holdfast-streams", "日本" * 20):
+        assert not is_reserved(name)
+
+
+async def test_odd_names_work_on_the_volume(posix: PosixBackend, share: Path) -> None:
+    for raw in (b"a:b", b"latin-\xe9", b"dot.", b"CON", b"a\\b"):
+        (share / os.fsdecode(raw)).write_text("x")
+    root = await posix.open(())
+    listed = await root.names()
+    assert sorted(listed) == sorted(["a\uf03ab", "latin-\udce9", "dot\uf02e", "CON", "a\uf05cb"])
+    assert [name for name, _ in await root.entries(listed)] == listed
+    for name in listed:
+        node = await posix.open((name.upper(),))
+        assert node.path == (name,)
+        await posix.remove(node)
+        node.close()
+    assert os.listdir(share) == []
+    root.close()
