@@ -128,7 +128,7 @@ def apply(server: SmbServer, configuration: Configuration) -> None:
     for share in gone:
         for tree in [tree for tree in server.trees.values() if tree.share is share]:
             tree.close()
-        share.close()
+        server.background(share.close())
     for tree in server.trees.values():
         tree.encryption_required = tree.share.encryption_required
         tree.maximal_access = tree.share.maximal_access(tree.session.token)

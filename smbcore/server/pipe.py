@@ -25,7 +25,8 @@ _MESSAGE_MODE: Final = 1
 
 class PipeFile:
     """An open pipe. A pipe answers within the write that completes a request, so that a read never has to wait for
-    one."""
+    one.
+    """
 
     __slots__ = ("create_options", "granted_access", "path", "pipe", "share_access")
 

@@ -1,5 +1,6 @@
 """What RPC services learn of the server, seen by the session that opened the pipe
-(`smbcore.rpc.context.PipeContext`)."""
+(`smbcore.rpc.context.PipeContext`).
+"""
 
 from __future__ import annotations
 
@@ -88,7 +89,7 @@ class SessionPipeContext:
         if share.name.endswith("$") and not share.is_pipe:
             kind |= SHARE_SPECIAL
         path = "" if share.is_pipe else "C:" + share.config.path.replace("/", "\\")
-        return ShareEntry(share.name, kind, share.config.comment, path, users, hidden=not share.config.browsable)
+        return ShareEntry(share.name, kind, share.config.comment, path, users, hidden=not (share.config.browsable or share.is_pipe))
 
     def sessions(self) -> Sequence[SessionEntry]:
         """Return every signed-in session."""

@@ -118,7 +118,8 @@ class SmbRequest:
 
     async def suspend(self, awaitable: Awaitable[T]) -> T:
         """Await what may take long: the client gets an interim response, and CANCEL ends the wait  [MS-SMB2
-        3.3.4.2]."""
+        3.3.4.2].
+        """
         self.waits = True
         try:
             return await awaitable

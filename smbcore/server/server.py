@@ -218,4 +218,4 @@ class SmbServer:
         for connection in list(self.connections):
             connection.close()
         await self.drain()
-        self.shares.close()
+        await self.shares.close()

@@ -118,11 +118,11 @@ class Share:
         self.grants = tuple(grants)
         return True
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Release the volume. Every tree connect has been closed before."""
         if self._volume is not None:
-            self._volume.close()
-            self._volume = None
+            volume, self._volume = self._volume, None
+            await volume.close()
 
 
 class ShareTable:
@@ -154,8 +154,8 @@ class ShareTable:
                 self._shares[key] = Share(config, grants, self._open_volume)
         return gone
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Release every volume."""
         for share in self._shares.values():
-            share.close()
+            await share.close()
         self._shares.clear()

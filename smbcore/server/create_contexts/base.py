@@ -36,7 +36,8 @@ class CreatePlan:
 
 class ContextHandler:
     """Base: a context that does nothing. Constructed with the context's data; raises WireError where that is
-    malformed."""
+    malformed.
+    """
 
     __slots__ = ()
     name: ClassVar[bytes]
