@@ -1,7 +1,7 @@
 """One connection of a client: message ids and credits, what waits for an answer, what was negotiated.
 
-The connection sends exactly what a `Request` says. Answers find their request by message id; break notifications go to a
-queue of their own. Nothing is retried, nothing is hidden: that is for the layers above.
+The connection sends exactly what a `Request` says. Answers find their request by message id; break notifications go to
+a queue of their own. Nothing is retried, nothing is hidden: that is for the layers above.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ from smbcore.nt.status import Status
 from smbcore.proto.compound import link, split
 from smbcore.proto.errors import ProtocolViolation
 from smbcore.proto.framing import frame_header
+from smbcore.proto.keys import DIALECT_311
 from smbcore.proto.sealing import transform_session_id
 from smbcore.proto.signing import Signer
 from smbcore.wire.cancel import CancelRequest
@@ -195,11 +196,18 @@ class Connection:
         kind, signer = request.how.signature, self._signer(request)
         if kind is Signature.NEVER or signer is None:
             return
-        if kind is Signature.AUTO and (self._seals(request) or not _wants_signature(request)):
+        if kind is Signature.AUTO and (self._seals(request) or not self._wants_signature(request)):
             return
         signer.sign(message, is_server=False)
         if kind is Signature.WRONG:
             message[SIGNATURE_OFFSET] ^= 1
+
+    def _wants_signature(self, request: Request) -> bool:
+        """Whether the session signs everything, or this is a TREE_CONNECT of 3.1.1  [MS-SMB2 3.2.4.1.1]."""
+        session = request.session
+        if session is None:
+            return False
+        return session.sign or (request.opcode == Opcode.TREE_CONNECT and self.dialect == DIALECT_311)
 
     def _seals(self, request: Request) -> bool:
         if request.how.seal is not None:
@@ -312,13 +320,7 @@ def _session_id(request: Request) -> int:
     return request.session.session_id if request.session is not None else 0
 
 
-def _wants_signature(request: Request) -> bool:
-    return request.session is not None and request.session.sign
-
-
 def _retrieve(future: asyncio.Future[Response]) -> None:
     """Take note of a failure, so that one nobody awaits is not reported as lost."""
     if not future.cancelled():
         future.exception()
-
-

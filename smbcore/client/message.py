@@ -156,7 +156,8 @@ class Response:
             return self
         status = self.status if isinstance(self.status, Status) else Status.UNSUCCESSFUL
         names = " or ".join(status.name for status in wanted) or "SUCCESS"
-        raise NtError(status, f"{Opcode(self.header.command).name} answered {describe(self.header.status)}, wanted {names}")
+        command = Opcode(self.header.command).name
+        raise NtError(status, f"{command} answered {describe(self.header.status)}, wanted {names}")
 
     def body_as(self, kind: type[T]) -> T:
         """Return the body as `kind`; raises the failure as NtError, BadReply for another class."""

@@ -124,8 +124,7 @@ def _conclude_contexts(result: Negotiated, request: NegotiateRequest, response: 
         result.cipher = encryption.ciphers[0]
     signing, algorithms = chosen.get(Signing), offered.get(Signing)
     if isinstance(signing, Signing):
-        if not isinstance(algorithms, Signing) or signing.algorithms[:1] != [
-            a for a in algorithms.algorithms if a in signing.algorithms
-        ]:
+        offers = algorithms.algorithms if isinstance(algorithms, Signing) else []
+        if len(signing.algorithms) != 1 or signing.algorithms[0] not in offers:
             raise BadReply(f"the server picked signing algorithms {signing.algorithms}")
         result.signing_algorithm = signing.algorithms[0]

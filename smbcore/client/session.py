@@ -146,7 +146,7 @@ class SetupExchange:
         keys = derive_keys(negotiated.dialect, self.initiator.session_key, self.preauth.value, negotiated.cipher)
         session.keys = keys
         modes = self.security_mode | negotiated.request.security_mode | negotiated.response.security_mode
-        session.sign = bool(modes & SecurityMode.SIGNING_REQUIRED) or negotiated.dialect == DIALECT_311
+        session.sign = bool(modes & SecurityMode.SIGNING_REQUIRED)
         session.encrypt = bool(session.flags & SessionFlags.ENCRYPT_DATA)
         if negotiated.cipher:
             session.sealer = Sealer(negotiated.cipher, keys.c2s, session.session_id)

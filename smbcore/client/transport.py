@@ -64,7 +64,7 @@ class TcpTransport(asyncio.BufferedProtocol):
         self._transport = transport
         transport.pause_reading()
 
-    def get_buffer(self, sizehint: int) -> memoryview:  # type: ignore[override]
+    def get_buffer(self, sizehint: int) -> memoryview:
         return self._reader.buffer()
 
     def buffer_updated(self, nbytes: int) -> None:
