@@ -141,12 +141,12 @@ class FaultyNode(Node):
         return self.inner.key
 
     @property
-    def path(self) -> tuple[str, ...]:  # type: ignore[override]
+    def path(self) -> tuple[str, ...]:
         return self.inner.path
 
     @path.setter
     def path(self, path: tuple[str, ...]) -> None:
-        self.inner.path = path
+        self.inner.path = path  # type: ignore[misc]
 
     @property
     def stream(self) -> str:  # type: ignore[override]

@@ -211,15 +211,17 @@ class PosixBackend(Backend):
         mixed = (inode + device * 0x9E37_79B9_7F4A_7C15) & _ALL_ONES
         return mixed if 0 < mixed < _ALL_ONES else 1
 
-    async def list_directory(self, directory: int) -> list[str]:
-        """Return the names in an open directory, and keep them as its index where nothing changed meanwhile."""
+    async def list_directory(self, directory: int) -> tuple[list[str], DirectoryIndex]:
+        """Return the names in an open directory and their index, which is kept where nothing changed meanwhile."""
         try:
+            known = self.indexes.valid(os.fstat(directory))
+            remembered = None if known is None else known.listing()
+            if known is not None and remembered is not None:
+                return remembered, known
             listed, status, steady = await self._scan(directory)
         except OSError as error:
             raise nt_error(error, "list directory") from error
-        if steady:
-            self.indexes.keep(status, listed)
-        return listed
+        return listed, self.indexes.keep(status, listed) if steady else DirectoryIndex(listed, (0, 0), 0)
 
     async def index(self, directory: int) -> DirectoryIndex:
         """Return an index of the open directory, from a scan if there is no valid one. Raises OSError."""
@@ -241,7 +243,7 @@ class PosixBackend(Backend):
                 index = self.indexes.keep(status, listed)
         except OSError as error:
             raise nt_error(error, "short name") from error
-        return index.short(name)
+        return index.short(name) or ""
 
     # -- helpers --
     def _own(self, node: Node) -> PosixNode:

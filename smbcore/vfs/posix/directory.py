@@ -29,6 +29,7 @@ _TICK_NS = 20_000_000
 """Longer than any kernel's tick."""
 _TRUST_NS = 2_000_000_000
 _TRUST_PER_NAME_NS = 100_000
+SHORT_NAMES_UP_TO = 10_000
 LARGE = 64 * 1024
 """Size of a directory file (not of its content) from which a scan is work for the pool."""
 
@@ -95,20 +96,32 @@ class DirectoryIndex:
         """Return the real name that `name` matches: a long name in any case, else an 8.3 name."""
         fold = upcase(name)
         found = self._names.get(fold)
-        if found is None and "~" in fold and is_8dot3(fold):
+        if found is None and "~" in fold and len(self._names) <= SHORT_NAMES_UP_TO and is_8dot3(fold):
             return self._short_table().get(fold)
         return found
 
-    def short(self, name: str) -> str:
-        """Return the 8.3 name of the child `name`, "" if that is one itself."""
-        if is_8dot3(name):
+    def short(self, name: str) -> str | None:
+        """Return the 8.3 name of the child `name`, "" if that is one itself, None for a name that is not here.
+
+        Directories of more than SHORT_NAMES_UP_TO names have no 8.3 names: to make them takes too long.
+        """
+        if is_8dot3(name) or len(self._names) > SHORT_NAMES_UP_TO:
             return ""
-        self._short_table()
-        return self._shorts.get(upcase(name), "")
+        if self._by_short is None:
+            self._short_table()
+        return self._shorts.get(upcase(name))
+
+    def listing(self) -> list[str] | None:
+        """Return the names as a scan would, None where only a scan knows them for sure."""
+        return None if self._ambiguous or not self._is_settled() else list(self._names.values())
+
+    def _is_settled(self) -> bool:
+        """Tell whether the scan was so long after the last change that it saw all of it; see the module."""
+        return self.built_at - self._changed_at > _TICK_NS
 
     def is_trusted(self, now: int) -> bool:
-        """Tell whether the index may be used without another scan; see the module."""
-        if self.built_at - self._changed_at > _TICK_NS:
+        """Tell whether the index may be used for a look-up without another scan; see the module."""
+        if self._is_settled():
             return True
         return 0 <= now - self.built_at <= max(_TRUST_NS, len(self._names) * _TRUST_PER_NAME_NS)
 

@@ -32,6 +32,7 @@ from smbcore.vfs.posix.xattr import Stored
 
 if TYPE_CHECKING:
     from smbcore.vfs.posix.backend import PosixBackend
+    from smbcore.vfs.posix.directory import DirectoryIndex
 
 _COMPUTED = FILE_ATTRIBUTE_DIRECTORY | FILE_ATTRIBUTE_NORMAL | FILE_ATTRIBUTE_REPARSE_POINT
 _EA_HEAD = struct.Struct("<BH")
@@ -52,6 +53,7 @@ class PosixNode(Node):
     """
 
     __slots__ = (
+        "_listed",
         "_writable",
         "backend",
         "data_descriptor",
@@ -76,6 +78,7 @@ class PosixNode(Node):
         self.is_directory = stat.S_ISDIR(mode)
         self.is_link = stat.S_ISLNK(mode)
         self.reserved = 0
+        self._listed: DirectoryIndex | None = None
         self._writable = writable
 
     # -- metadata --
@@ -310,7 +313,8 @@ class PosixNode(Node):
     # -- directory --
     async def names(self) -> list[str]:
         self._check_directory()
-        return await self.backend.list_directory(self.descriptor)
+        listed, self._listed = await self.backend.list_directory(self.descriptor)
+        return listed
 
     async def entries(self, names: Sequence[str]) -> list[tuple[str, NodeInfo]]:
         self._check_directory()
@@ -321,7 +325,8 @@ class PosixNode(Node):
 
     def short_name(self, name: str) -> str:
         self._check_directory()
-        return self.backend.short_name(self.descriptor, name)
+        short = None if self._listed is None else self._listed.short(name)
+        return self.backend.short_name(self.descriptor, name) if short is None else short
 
     def close(self) -> None:
         if self.descriptor >= 0:

@@ -176,6 +176,25 @@ async def test_listing_builds_the_index(volume: PosixBackend, share: Path, time:
     assert volume.indexes.scans == 1
 
 
+async def test_listing_of_an_unchanged_directory_reads_it_once(volume: PosixBackend, share: Path, time: Time) -> None:
+    (share / "one").touch()
+    time.settle(share)
+    root = await volume.open(())
+    assert await root.names() == await root.names() == ["one"]
+    assert volume.indexes.scans == 1
+    (share / "two").touch()
+    assert sorted(await root.names()) == ["one", "two"]
+    (await volume.create(root, "three", directory=False)).close()
+    assert sorted(await root.names()) == ["one", "three", "two"]
+    root.close()
+
+
+def test_very_large_directories_have_no_short_names() -> None:
+    index = DirectoryIndex([f"a long name with number {number}" for number in range(10_001)], (0, 0), 10**9)
+    assert index.short("a long name with number 7") == ""
+    assert index.find("ALONGN~1") is None
+
+
 def test_short_names_do_not_depend_on_the_other_names() -> None:
     alone = DirectoryIndex(["longfilename-b.txt"], (0, 0), 10**9)
     crowd = DirectoryIndex([f"longfilename-{c}.txt" for c in "zyxab"], (0, 0), 10**9)
