@@ -247,20 +247,20 @@ class Connection:
         if bytes(frame[:4]) != PROTOCOL_ID:
             raise BadReply(f"protocol id {bytes(frame[:4]).hex()}")
         members = split(frame)
-        for index, member in enumerate(members):
-            self._receive_message(member, sealed, index == 0, index == len(members) - 1)
+        for member in members:
+            self._receive_message(member, sealed)
 
-    def _receive_message(self, message: memoryview, sealed: bool, first: bool, last: bool) -> None:
+    def _receive_message(self, message: memoryview, sealed: bool) -> None:
         header = Header.decode(message)
         if header.message_id == UNSOLICITED_MESSAGE_ID:
-            self.breaks.put_nowait(Response(header, message, decode_notification(message), sealed, False, first, last))
+            self.breaks.put_nowait(Response(header, message, decode_notification(message), sealed))
             return
         pending = self._pending.get(header.message_id)
         if pending is None:
             raise BadReply(f"answer to message id {header.message_id}, which nobody sent")
         self.credits += header.credits
         self._more_credits.set()
-        response = Response(header, message, decode_body(header, message), sealed, False, first, last)
+        response = Response(header, message, decode_body(header, message), sealed, session=pending.request.session)
         error = self._verify(response)
         if header.status == Status.PENDING and header.flags & FLAG_ASYNC and not pending.interim.done():
             pending.interim.set_result(response)

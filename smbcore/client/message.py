@@ -121,7 +121,7 @@ class Response:
     message      the whole message, from its header to its end
     body         decoded: the command's response class, or ErrorResponse
     sealed       it came encrypted;  verified  it was signed, and rightly (unknown keys leave it False)
-    first, last  of its frame
+    session      whose request it answers
     """
 
     header: Header
@@ -129,8 +129,7 @@ class Response:
     body: Any
     sealed: bool = False
     verified: bool = False
-    first: bool = True
-    last: bool = True
+    session: ClientSession | None = None
 
     @property
     def status(self) -> Status | int:
@@ -228,3 +227,14 @@ def _carries_response(header: Header, reader: BodyReader) -> bool:
 def decode_notification(message: memoryview) -> Any:
     """Decode an oplock or lease break notification; raises WireError."""
     return decode_break_notification(BodyReader(message))
+
+
+def checked(response: Response, *wanted: Status) -> Response:
+    """Return a response of a wanted status that came protected as the session demands.
+
+    Raises NtError with the server's status, BadReply for an answer that somebody else may have written.
+    """
+    session = response.session
+    if session is not None and session.sign and not (response.sealed or response.verified):
+        raise BadReply("the session signs, the answer is not signed")
+    return response.expect(*wanted)

@@ -1,8 +1,8 @@
 """The protocol, one coroutine per command: sends exactly what it is told, returns the response with its header.
 
 A `RawClient` is a connection seen through one session and one tree connect; `as_session` and `on_tree` make others.
-Every coroutine takes `how`, which may override any header field, the signature and the encryption. A failure status is not an
-error here: `Response.expect` makes one of it.
+Every coroutine takes `how`, which may override any header field, the signature and the encryption. A failure status is
+not an error here: `Response.expect` makes one of it.
 """
 
 from __future__ import annotations
