@@ -109,7 +109,8 @@ def make(data: Path, folders: Path, *, signing_required: bool) -> DataDirectory:
     engine = open_engine(directory.database_url)
     try:
         with writing(engine) as connection:
-            change_settings(connection, {"signing_required": signing_required, "min_dialect": "2.0.2"}, now=now)
+            settings = {"signing_required": signing_required, "min_dialect": "2.0.2", "allow_anonymous": True}
+            change_settings(connection, settings, now=now)
             for account, secret in credentials:
                 create_account(connection, key, account, secret, now=now)
             for role in ROLES:

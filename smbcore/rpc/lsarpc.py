@@ -21,6 +21,7 @@ from smbcore.rpc.service import Call, Operation, RpcFault, Service
 
 MAX_LOOKUP: Final = 1000
 """Most names or SIDs in one lookup; more than Windows' own limit is never sent."""
+_POLICY_AUDIT_EVENTS: Final = 2
 _POLICY_PRIMARY_DOMAIN: Final = 3
 _POLICY_ACCOUNT_DOMAIN: Final = 5
 _POLICY_SERVER_ROLE: Final = 6
@@ -109,11 +110,19 @@ def _write_dns_domain(write: NdrWriter, name: str) -> None:
     write.unicode_string_body(name)
 
 
+def _write_audit_events(write: NdrWriter) -> None:
+    """Write POLICY_AUDIT_EVENTS_INFO: LSA auditing is off, we keep an audit of our own  [MS-LSAD 2.2.4.4]."""
+    write.u8(0)
+    write.pointer(present=False)
+    write.u32(0)
+
+
 def query_info_policy(call: Call) -> None:
     """LsarQueryInformationPolicy and ...Policy2  [MS-LSAD 3.1.4.4.3, 3.1.4.4.4]."""
     call.handles.get(call.read_handle(), _Policy)
     wanted, write, context = call.read.u16(), call.write, call.context
     arms: dict[int, Callable[[], None]] = {
+        _POLICY_AUDIT_EVENTS: lambda: _write_audit_events(write),
         _POLICY_PRIMARY_DOMAIN: lambda: _write_domain(write, context.domain_name, None),
         _POLICY_ACCOUNT_DOMAIN: lambda: _write_domain(write, context.server_name, context.machine_sid),
         _POLICY_SERVER_ROLE: lambda: write.u16(_ROLE_PRIMARY),
@@ -125,8 +134,7 @@ def query_info_policy(call: Call) -> None:
         write.u32(Status.INVALID_PARAMETER)
         return
     write.u16(wanted)
-    if wanted != _POLICY_SERVER_ROLE:
-        write.align(4)
+    write.align(4)
     arm()
     write.u32(Status.SUCCESS)
 

@@ -52,9 +52,7 @@ def builtin_aliases() -> list[AccountName]:
 
 def domain_sid(account: AccountName) -> Sid:
     """Return the SID of the domain that `account` belongs to; its own when it is a domain."""
-    if account.use is SidUse.DOMAIN or len(account.sid.sub_authorities) <= 1:
-        return account.sid
-    return account.sid.domain
+    return account.sid if account.use is SidUse.DOMAIN else account.sid.domain
 
 
 def all_names(context: PipeContext) -> list[AccountName]:
@@ -62,6 +60,7 @@ def all_names(context: PipeContext) -> list[AccountName]:
     domains = [
         AccountName(context.server_name, context.server_name, context.machine_sid, SidUse.DOMAIN),
         AccountName(BUILTIN, BUILTIN, sids.BUILTIN, SidUse.DOMAIN),
+        AccountName(AUTHORITY, AUTHORITY, Sid(5), SidUse.DOMAIN),
     ]
     return [*context.accounts(), *well_known(), *domains]
 
@@ -77,6 +76,8 @@ class Directory:
         for account in all_names(context):
             self._by_sid.setdefault(account.sid, account)
             self._by_name.setdefault(account.name.casefold(), account)
+            if account.use is SidUse.DOMAIN:
+                self._by_name.setdefault(f"{account.name}\\".casefold(), account)
             self._by_name.setdefault(f"{account.domain}\\{account.name}".casefold(), account)
 
     def find_sid(self, sid: Sid) -> AccountName | None:
@@ -84,8 +85,11 @@ class Directory:
         return self._by_sid.get(sid)
 
     def find_name(self, name: str) -> AccountName | None:
-        r"""Return who is called `name`: "DOMAIN\name", "name@anything" or "name", any case."""
-        plain = name.casefold()
+        r"""Return who is called `name`: "DOMAIN\name", "name@anything", "name" or "DOMAIN\", any case.
+
+        The empty name is the BUILTIN domain, as on Windows.
+        """
+        plain = name.casefold() or BUILTIN.casefold()
         found = self._by_name.get(plain)
         if found is None and "@" in plain:
             found = self._by_name.get(plain.partition("@")[0])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from enum import IntEnum
 from typing import Final
 
@@ -43,10 +43,22 @@ def page(rows: Sequence[Row], start: int, limit: int) -> Sequence[Row]:
     return rows[start:end]
 
 
-def answer_info(call: Call, level: int, levels: Mapping[int, str], row: Row | None, result: Win32) -> None:
-    """Write what a *GetInfo operation returns: union of `level`, result."""
+def answer_info(
+    call: Call,
+    level: int,
+    levels: Mapping[int, str],
+    row: Row | None,
+    result: Win32,
+    *,
+    other_arms: Container[int] = (),
+) -> None:
+    """Write what a *GetInfo operation returns: union of `level`, result.
+
+    other_arms  levels that the interface defines and we do not have: their arm of the union is a null pointer,
+                while levels that nobody defines have no arm at all
+    """
     call.write.u32(level)
-    if level in levels:
+    if level in levels or level in other_arms:
         call.write.pointer(present=row is not None)
         if row is not None:
             write_struct(call.write, levels[level], row)

@@ -130,11 +130,11 @@ class PipeRegistry:
         return sorted({service.pipe for service in self._services})
 
     def open(self, name: str, context: PipeContext) -> Pipe | None:
-        r"""Open the pipe `name` ("srvsvc", "\PIPE\srvsvc", any case); None if there is none.
+        """Open the pipe `name` ("srvsvc", any case, no backslashes); None if there is none.
 
         Any service may be bound on any pipe, as on Windows, where they share a process.
         """
-        short = name.strip("\\").lower().removeprefix("pipe\\")
+        short = name.lower()
         short = _ALIASES.get(short, short)
         if short not in self.names:
             return None

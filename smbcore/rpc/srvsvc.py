@@ -1,8 +1,8 @@
 """srvsvc: shares, sessions, open files of this server  [MS-SRVS].
 
-What an anonymous or ordinary user may ask for is Windows' choice: anonymous nothing
-but the time and the server's name, everybody signed in the names of shares, only
-administrators paths, sessions and files.
+Who may ask for what is Windows' choice: everybody who was let in the names of shares, the
+time and the server's name; those signed in by name the sessions; only administrators
+paths, open files and the rest. Whether anonymous clients are let in is the server's setting.
 """
 
 from __future__ import annotations
@@ -25,8 +25,14 @@ _SHARE_LEVELS: Final = {
     501: "WIWI",
     502: "WIWIIIWWIB",
     503: "WIWIIIWWWIB",
+    1004: "W",
+    1005: "I",
+    1006: "I",
+    1007: "IW",
+    1501: "IB",
 }
-_SHARE_INFO_LEVELS: Final = {**_SHARE_LEVELS, 1004: "W", 1005: "I", 1006: "I", 1501: "IB"}
+"""Levels of NetrShareGetInfo; the enumerations take the later ones too, as Samba's do and the document does not."""
+_ANONYMOUS_DENIED: Final = 501
 _ADMINISTRATORS_ONLY: Final = frozenset({2, 502, 503, 1501})
 _SESSION_LEVELS: Final = {0: "W", 1: "WWIIII", 2: "WWIIIIW", 10: "WWII", 502: "WWIIIIWW"}
 _SESSION_OPEN_LEVELS: Final = frozenset({0, 10})
@@ -38,6 +44,8 @@ _SERVER_TYPE: Final = 0x0000_9003
 """SV_TYPE_WORKSTATION, SERVER, NT and SERVER_NT  [MS-SRVS 2.2.2.7]."""
 _SESSION_GUEST: Final = 1
 _NO_DISCONNECT: Final = -1
+_SERVER_ARMS: Final = range(103, 1557)
+"""SERVER_INFO has arms for levels up to 1556, for settings of Windows' own server."""
 _DRIVE: Final = "C:"
 _UNLIMITED: Final = 0xFFFF_FFFF
 
@@ -59,23 +67,22 @@ def _share_row(share: ShareEntry, level: int, server: str) -> Row:
         1004: lambda: (share.comment,),
         1005: lambda: (share.flags,),
         1006: lambda: (share.max_users,),
+        1007: lambda: (share.flags, ""),
         1501: lambda: (len(share.security), security),
     }
     return rows[level]()
 
 
 def _may_see_shares(call: Call, level: int) -> bool:
-    token = call.context.token
-    if token.anonymous:
-        return False
-    return level not in _ADMINISTRATORS_ONLY or is_administrator(token)
+    return level not in _ADMINISTRATORS_ONLY or is_administrator(call.context.token)
 
 
 def _enumerate_shares(call: Call, levels: dict[int, str]) -> None:
     call.read.optional_string()
     asked = Enumeration(call, levels)
     level = asked.level
-    if level is not None and not _may_see_shares(call, level):
+    hidden = level == _ANONYMOUS_DENIED and call.context.token.anonymous
+    if level is not None and (hidden or not _may_see_shares(call, level)):
         asked.refuse(Win32.ACCESS_DENIED)
         return
     server = call.context.server_name
@@ -99,7 +106,7 @@ def net_share_get_info(call: Call) -> None:
     name, level = call.read.wide_string(), call.read.u32()
     row, result = None, Win32.SUCCESS
     share = next((s for s in call.context.shares() if s.name.casefold() == name.casefold()), None)
-    if level not in _SHARE_INFO_LEVELS:
+    if level not in _SHARE_LEVELS:
         result = Win32.INVALID_LEVEL
     elif not _may_see_shares(call, level):
         result = Win32.ACCESS_DENIED
@@ -107,15 +114,15 @@ def net_share_get_info(call: Call) -> None:
         result = Win32.SHARE_NOT_FOUND
     else:
         row = _share_row(share, level, call.context.server_name)
-    answer_info(call, level, _SHARE_INFO_LEVELS, row, result)
+    answer_info(call, level, _SHARE_LEVELS, row, result)
 
 
 def net_share_check(call: Call) -> None:
-    """NetrShareCheck: find the type of the share of a device or directory  [MS-SRVS 3.1.4.16]."""
+    """NetrShareCheck: find the type of the share of a directory, for administrators  [MS-SRVS 3.1.4.16]."""
     call.read.optional_string()
     device = call.read.wide_string().casefold()
-    share = next((s for s in call.context.shares() if s.path and s.path.casefold() == device), None)
-    allowed = not call.context.token.anonymous
+    share = next((s for s in call.context.shares() if s.path.casefold() == device), None)
+    allowed = is_administrator(call.context.token)
     call.write.u32(share.type if share and allowed else 0)
     if not allowed:
         call.write.u32(Win32.ACCESS_DENIED)
@@ -264,7 +271,7 @@ def net_server_get_info(call: Call) -> None:
         result = Win32.ACCESS_DENIED
     else:
         row = _server_row(call.context, level)
-    answer_info(call, level, _SERVER_LEVELS, row, result)
+    answer_info(call, level, _SERVER_LEVELS, row, result, other_arms=_SERVER_ARMS)
 
 
 def net_server_disk_enum(call: Call) -> None:

@@ -12,6 +12,8 @@ from smbcore.rpc.rows import Row
 from smbcore.rpc.service import Call, Operation, Service
 
 _INFO_LEVELS: Final = {100: "IWWII", 101: "IWWIIW", 102: "IWWIIWI"}
+_OTHER_ARMS: Final = range(502, 1063)
+"""WKSTA_INFO's levels for settings of Windows' own redirector."""
 _USER_LEVELS: Final = {0: "W", 1: "WWWW"}
 
 
@@ -32,7 +34,7 @@ def net_wksta_get_info(call: Call) -> None:
         result = Win32.ACCESS_DENIED
     else:
         row = _info_row(call.context, level)
-    answer_info(call, level, _INFO_LEVELS, row, result)
+    answer_info(call, level, _INFO_LEVELS, row, result, other_arms=_OTHER_ARMS)
 
 
 def net_wksta_user_enum(call: Call) -> None:

@@ -66,7 +66,9 @@ def test_every_cipher(server: ServerProcess, tmp_path: Path, cipher: str) -> Non
 
 @pytest.mark.parametrize("dialect", ["SMB3_00", "SMB3_02"])
 def test_older_dialects_encrypt(server: ServerProcess, tmp_path: Path, dialect: str) -> None:
-    roundtrip(server, tmp_path, f"--option=client max protocol={dialect}", "--client-protection=encrypt", share="sealed")
+    roundtrip(
+        server, tmp_path, f"--option=client max protocol={dialect}", "--client-protection=encrypt", share="sealed"
+    )
 
 
 def test_share_that_demands_encryption_is_encrypted_without_being_asked(server: ServerProcess, tmp_path: Path) -> None:
@@ -117,7 +119,9 @@ def test_tree_goes_up_and_comes_back(server: ServerProcess, files: Path, tmp_pat
     back.mkdir()
     smbclient(server, "prompt; recurse; mget tree", cwd=back)
     expected = {path.relative_to(tree): path.read_bytes() for path in tree.rglob("*") if path.is_file()}
-    found = {path.relative_to(back / "tree"): path.read_bytes() for path in (back / "tree").rglob("*") if path.is_file()}
+    found = {
+        path.relative_to(back / "tree"): path.read_bytes() for path in (back / "tree").rglob("*") if path.is_file()
+    }
     assert found == expected
     smbclient(server, "deltree tree")
     assert not (files / "tree").exists()

@@ -59,6 +59,7 @@ _SNAPSHOT = tuple(
 # suite (or single test): how it runs; the longest name that fits counts
 PLACES: dict[str, tuple[Variant, ...]] = {
     # its own name for the suite is "admin access"
+    "rpc.samba3.srvsvc": (Variant(user="admin"),),
     "rpc.srvsvc": (Variant(user="admin"),),
     "rpc.wkssvc": (Variant(user="admin"),),
     "smb2.acls_non_canonical": (Variant(share="acls_non_canonical"),),

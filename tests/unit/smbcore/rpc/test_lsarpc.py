@@ -91,7 +91,30 @@ def test_policy_information_names_machine_and_workgroup():
 def test_other_policy_information_is_refused():
     client, handle = opened()
     with pytest.raises(DCERPCException):
-        lsad.hLsarQueryInformationPolicy2(client, handle, lsad.POLICY_INFORMATION_CLASS.PolicyAuditEventsInformation)
+        lsad.hLsarQueryInformationPolicy2(client, handle, lsad.POLICY_INFORMATION_CLASS.PolicyReplicaSourceInformation)
+
+
+@pytest.mark.parametrize(
+    ("name", "sid"), [("NT AUTHORITY", "S-1-5"), ("builtin\\", "S-1-5-32"), ("anchor\\", str(MACHINE))]
+)
+def test_domains_are_found_by_name(name: str, sid: str):
+    client, handle = opened()
+    row = lsat.hLsarLookupNames3(client, handle, [name])["TranslatedSids"]["Sids"][0]
+    assert (row["Use"], row["Sid"].formatCanonical()) == (SidUse.DOMAIN, sid)
+
+
+def test_audit_events_are_off():
+    client, handle = opened()
+    reply = lsad.hLsarQueryInformationPolicy2(
+        client, handle, lsad.POLICY_INFORMATION_CLASS.PolicyAuditEventsInformation
+    )
+    assert reply["PolicyInformation"]["PolicyAuditEventsInfo"]["MaximumAuditEventCount"] == 0
+
+
+def test_the_empty_name_is_the_builtin_domain():
+    client, handle = opened()
+    row = lsat.hLsarLookupNames3(client, handle, [""])["TranslatedSids"]["Sids"][0]
+    assert (row["Use"], row["Sid"].formatCanonical()) == (SidUse.DOMAIN, "S-1-5-32")
 
 
 def test_caller_learns_who_it_is():

@@ -49,9 +49,13 @@ def test_levels_with_paths_are_refused_to_a_user(level: int):
         srvs.hNetrShareEnum(client(), level)
 
 
-def test_anonymous_sees_no_shares():
+def test_anonymous_sees_names_but_neither_paths_nor_sessions():
+    peer = client(FakeContext(token(anonymous=True)))
+    assert srvs.hNetrShareEnum(peer, 1)["TotalEntries"] == 2
     with pytest.raises(DCERPCException, match="(?i)access_denied"):
-        srvs.hNetrShareEnum(client(FakeContext(token(anonymous=True))), 1)
+        srvs.hNetrShareEnum(peer, 502)
+    with pytest.raises(DCERPCException, match="(?i)access_denied"):
+        srvs.hNetrSessionEnum(peer, "\0", "\0", 10)
 
 
 def test_sticky_enumeration_has_no_level_501():
@@ -106,7 +110,7 @@ def test_unknown_share_is_named_as_such():
 
 
 def test_share_of_a_directory_is_found():
-    assert srvs.hNetrShareCheck(client(), "c:\\DATA\\demo\0")["Type"] == 0
+    assert srvs.hNetrShareCheck(client(admin()), "c:\\DATA\\demo\0")["Type"] == 0
 
 
 @pytest.mark.parametrize("level", [0, 1, 2, 10, 502])
@@ -199,6 +203,12 @@ def test_time_of_day_is_the_clocks():
 def test_unknown_level_is_refused_by_result():
     with pytest.raises(DCERPCException, match="INVALID_LEVEL"):
         srvs.hNetrShareGetInfo(client(), "demo\0", 599)
+
+
+@pytest.mark.parametrize("level", [502, 1005])
+def test_server_levels_of_windows_alone_are_refused_by_result(level: int):
+    with pytest.raises(DCERPCException, match="INVALID_LEVEL"):
+        srvs.hNetrServerGetInfo(client(admin()), level)
 
 
 def test_unknown_operation_is_a_fault():
