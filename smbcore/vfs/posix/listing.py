@@ -12,7 +12,7 @@ from smbcore.nt.filetime import from_unix_ns
 from smbcore.nt.status import NtError
 from smbcore.vfs.posix import node, xattr
 from smbcore.vfs.posix.names import encode, is_reserved
-from smbcore.vfs.posix.xattr import Stored
+from smbcore.vfs.posix.xattr import Fetched, Stored, fetch_by_name
 
 if TYPE_CHECKING:
     from smbcore.vfs.posix.backend import PosixBackend
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _INLINE = 512
 """Names whose status is taken on the loop's thread; more of them go to the pool."""
 _INLINE_READS = 64
-"""Records read on the loop's thread; more of them go to the pool first."""
+"""Records read on the loop's thread; more of them go to the pool."""
 _REGULAR, _DIRECTORY, _SYMLINK = 0o100000, 0o040000, 0o120000
 
 Child = tuple[str, bytes, os.stat_result]
@@ -32,13 +32,21 @@ async def entries(backend: PosixBackend, directory: int, names: Sequence[str]) -
         children = look_up(directory, names)
     else:
         children = await backend.pool.run(look_up, directory, names)
-    unknown = [child for child in children if not backend.xattrs.knows(child[2])]
-    if len(unknown) > _INLINE_READS:
-        await backend.pool.run(warm, directory, unknown)
+    known = backend.xattrs.known
+    carried = [_special(child[2]) or known(child[2]) for child in children]
+    unknown = [child for child, stored in zip(children, carried, strict=True) if stored is None]
+    if len(unknown) <= _INLINE_READS:
+        fetched = iter(fetch(directory, unknown))
+    else:
+        fetched = iter(await backend.pool.run(fetch, directory, unknown))
     found = []
-    for name, raw, status in children:
-        stored = _carried(backend, directory, raw, status)
-        if stored is not None:
+    for (name, _, status), stored in zip(children, carried, strict=True):
+        if stored is None:
+            record = next(fetched)
+            if record is None:
+                continue
+            found.append((name, node.describe(backend, status, backend.xattrs.adopt(status, record))))
+        else:
             found.append((name, node.describe(backend, status, stored)))
     return found
 
@@ -57,11 +65,9 @@ def look_up(directory: int, names: Sequence[str]) -> list[Child]:
     return found
 
 
-def warm(directory: int, children: Sequence[Child]) -> None:
-    """Read the records of `children` so that the kernel has them in memory; the results are not used."""
-    for _, raw, status in children:
-        if status.st_mode & 0o170000 in (_REGULAR, _DIRECTORY):
-            xattr.read_if_there(b"/proc/self/fd/%d/%s" % (directory, raw), xattr.DOS)
+def fetch(directory: int, children: Sequence[Child]) -> list[Fetched | None]:
+    """Read the records of `children`, None for those that vanished."""
+    return [fetch_by_name(directory, raw, status) for _, raw, status in children]
 
 
 def linked(status: os.stat_result) -> Stored:
@@ -69,14 +75,9 @@ def linked(status: os.stat_result) -> Stored:
     return Stored(creation=from_unix_ns(xattr.earliest(status)), reparse_tag=IO_REPARSE_TAG_SYMLINK)
 
 
-def _carried(backend: PosixBackend, directory: int, raw: bytes, status: os.stat_result) -> Stored | None:
-    """Return what a child carries, None if it vanished meanwhile."""
+def _special(status: os.stat_result) -> Stored | None:
+    """Return what stands for the attributes of a file that can carry none; None for one that can."""
     kind = status.st_mode & 0o170000
-    if kind not in (_REGULAR, _DIRECTORY):
-        if kind == _SYMLINK:
-            return linked(status)
-        return Stored(creation=from_unix_ns(xattr.earliest(status)))
-    try:
-        return backend.xattrs.current_by_name(directory, raw, status)
-    except FileNotFoundError:
+    if kind in (_REGULAR, _DIRECTORY):
         return None
+    return linked(status) if kind == _SYMLINK else Stored(creation=from_unix_ns(xattr.earliest(status)))

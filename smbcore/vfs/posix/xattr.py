@@ -87,6 +87,9 @@ class Stored:
         return head + _CHANGE.pack(self.change, self.change_mtime) if self.change else head
 
 
+Fetched = tuple[bytes | None, int, bool]
+"""A record (None: the file has none), the time of birth (0: unknown), and whether they are surely of that file."""
+
 Write = Callable[[Stored], None]
 """A change of what a file carries; called with its entry."""
 
@@ -118,12 +121,6 @@ class XattrStore:
             self._remember(key, found)
         return found
 
-    def knows(self, status: os.stat_result) -> bool:
-        """Tell whether the entry of a file is up to date for `status`."""
-        key = (status.st_dev, status.st_ino)
-        found = self._young.get(key) or self._old.get(key)
-        return found is not None and found.stamp == status.st_ctime_ns
-
     def forget(self, key: Key) -> None:
         """Drop what is known of a file that is gone; its inode number may come back as another file."""
         self._young.pop(key, None)
@@ -145,25 +142,20 @@ class XattrStore:
                 entry.creation = birth_of(descriptor, status)
         return entry
 
-    def current_by_name(self, directory: int, name: bytes, status: os.stat_result) -> Stored:
-        """Return what the child `name` carries, without opening it.
+    def known(self, status: os.stat_result) -> Stored | None:
+        """Return the entry of a file if it is up to date for `status`."""
+        key = (status.st_dev, status.st_ino)
+        found = self._young.get(key) or self._old.get(key)
+        return found if found is not None and found.stamp == status.st_ctime_ns else None
 
-        Reads through /proc/self/fd, which leads to the very directory; the last component is not followed. The file
-        may be replaced between the look at it and the read: then the result is not kept.
-        """
-        entry = self.entry((status.st_dev, status.st_ino))
-        if entry.stamp == status.st_ctime_ns:
-            return entry
+    def adopt(self, status: os.stat_result, fetched: Fetched) -> Stored:
+        """Take over what `fetch_by_name` found for a child of this status; not kept if it may be another file's."""
         self.reads += 1
-        path = b"/proc/self/fd/%d/%s" % (directory, name)
-        raw = read(path, DOS)
-        birth = kernel.birth_time_at(directory, name) if raw is None else None
-        again = os.stat(name, dir_fd=directory, follow_symlinks=False)
-        if (again.st_dev, again.st_ino, again.st_ctime_ns) != (status.st_dev, status.st_ino, status.st_ctime_ns):
-            entry = Stored()
+        raw, creation, certain = fetched
+        entry = self.entry((status.st_dev, status.st_ino)) if certain else Stored()
         entry.load(raw, status.st_ctime_ns)
         if not entry.creation:
-            entry.creation = from_unix_ns(earliest(status) if birth is None else birth)
+            entry.creation = creation or from_unix_ns(earliest(status))
         return entry
 
     def security(self, descriptor: int, entry: Stored) -> bytes | None:
@@ -242,12 +234,20 @@ def read(file: int | bytes, name: str) -> bytes | None:
         raise
 
 
-def read_if_there(path: bytes, name: str) -> bytes | None:
-    """Return an extended attribute of a path, None also where the file is gone."""
+def fetch_by_name(directory: int, name: bytes, status: os.stat_result) -> Fetched | None:
+    """Read the record of the child `name` without opening it, None if it vanished; may run in the pool.
+
+    Reads through /proc/self/fd, which leads to the very directory; the last component is not followed. The file may be
+    replaced between the look at it (`status`) and the read: then the result is not certain.
+    """
     try:
-        return read(path, name)
+        raw = read(b"/proc/self/fd/%d/%s" % (directory, name), DOS)
+        birth = kernel.birth_time_at(directory, name) if raw is None else None
+        again = os.stat(name, dir_fd=directory, follow_symlinks=False)
     except FileNotFoundError:
         return None
+    same = again.st_ino == status.st_ino and again.st_ctime_ns == status.st_ctime_ns and again.st_dev == status.st_dev
+    return raw, 0 if birth is None else from_unix_ns(birth), same
 
 
 def birth_of(descriptor: int, status: os.stat_result) -> int:
