@@ -128,7 +128,7 @@ async def copy_chunk(rq: SmbRequest, msg: IoctlRequest) -> bytes:
         raise NtError(Status.INVALID_PARAMETER, "chunks beyond the limits", limits)
     chunks = [(chunk.source_offset, chunk.target_offset, chunk.length) for chunk in request.chunks]
     needs_read = msg.ctl_code == fsctl.FSCTL_SRV_COPYCHUNK
-    count, partial, total = await rq.suspend(target.file.copy_chunks(source.file, chunks, target_readable=needs_read))
+    count, partial, total = await rq.suspend(target.file.copy_chunks(source.file, chunks, require_read=needs_read))
     target.bytes_written += total
     return fsctl.CopyChunkResponse(count, partial, total).encode()
 
