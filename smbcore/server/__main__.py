@@ -31,6 +31,7 @@ from smbcore.state.errors import ConfigurationError, KeyFileError, SchemaError, 
 from smbcore.state.initialise import DataDirectory
 from smbcore.state.keyfile import KeyFile
 from smbcore.state.mirror import Mirror
+from smbcore.state.survivors import Survivors
 from smbcore.state.upgrade import check_schema_version
 
 if TYPE_CHECKING:
@@ -92,15 +93,15 @@ class Core:
             addresses=self._options.smb,
         )  # fmt: skip
         server = self._make_server(configuration, mirror)
-        self._listen(server)
-        await mirror.start()
         started_at = filetime.to_datetime(self._clock.now()).isoformat()
         control = ControlServer(
             self._directory.control_socket,
             management.Management(server, self._reload, Pong(settings.node_id, boot_id, SOFTWARE, started_at)).handle,
         )
         mirror.on_flushed(control.publish)
-        await control.start()
+        await control.start()  # refuses a second core of this data directory, before that touches its rows
+        self._drop_survivors(mirror, await mirror.start())
+        self._listen(server)
         gc.collect()
         gc.freeze()
         log.info(
@@ -123,6 +124,12 @@ class Core:
 
     async def _reload(self) -> Configuration:
         return await asyncio.to_thread(load_configuration, self._engine, self._key)
+
+    def _drop_survivors(self, mirror: Mirror, survivors: Survivors) -> None:
+        """Remove rows of handles that an earlier run promised to keep: this version grants no durable handles."""
+        for kind, keys in survivors.keys().items():
+            for key in keys:
+                mirror.drop(kind, key)
 
     def _make_server(self, configuration: Configuration, mirror: Mirror) -> SmbServer:
         accounts = AccountStore(configuration)

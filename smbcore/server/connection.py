@@ -168,10 +168,15 @@ class SmbConnection:
         self._pending[rq.message_id] = rq
         self.server.clock.call_later(self.server.config.interim_delay, self._interim_due, rq)
 
+    def cancel(self, rq: SmbRequest) -> None:
+        """End the wait of a request, once its task has begun: one that never began could not clean up."""
+        if rq.task is not None:
+            self.server.clock.call_later(0, rq.task.cancel)
+
     def _interim_due(self, rq: SmbRequest) -> None:
         if rq.waits and self._pending.get(rq.message_id) is rq:
-            if len(self._async) >= self.server.config.limits.pending_per_connection and rq.task is not None:
-                rq.task.cancel()
+            if len(self._async) >= self.server.config.limits.pending_per_connection:
+                self.cancel(rq)
                 return
             reply.send_interim(rq)
 
@@ -225,8 +230,7 @@ class SmbConnection:
         pending, self._pending = list(self._pending.values()), {}
         self._async.clear()
         for rq in pending:
-            if rq.task is not None:
-                rq.task.cancel()
+            self.cancel(rq)
         for channel in list(self.channels.values()):
             channel.session.remove_channel(self)
         self.channels.clear()

@@ -265,5 +265,5 @@ def _cancel(connection: SmbConnection, flags: int, message_id: int, async_id: in
         rq = connection.find_async(async_id)
     else:
         rq = connection.find_pending(message_id)
-    if rq is not None and rq.task is not None and rq.waits:
-        rq.task.cancel()
+    if rq is not None and rq.waits:
+        connection.cancel(rq)

@@ -19,7 +19,7 @@ async def set_info(rq: SmbRequest, msg: SetInfoRequest) -> bytes:
     elif rq.tree.share.is_pipe:
         raise NtError(Status.NOT_SUPPORTED, f"info type {kind} of a pipe")
     elif kind == INFO_FILESYSTEM:
-        rq.tree.share.volume().set_fs_information(file, msg.info_class, msg.data)
+        rq.tree.share.volume().set_fs_information(file, msg.info_class, bytes(msg.data))
     elif kind == INFO_SECURITY:
         file.set_security(msg.additional_information, bytes(msg.data))
     else:
