@@ -12,8 +12,9 @@ from smbcore.auth.initiator import Initiator
 from smbcore.client.connection import Connection
 from smbcore.client.negotiated import Offer
 from smbcore.client.raw import RawClient, negotiate
-from smbcore.client.session import ClientSession, sign_in
+from smbcore.client.session import sign_in
 from smbcore.crypto.md4 import nt_hash
+from smbcore.fsa.api import VolumeConfig
 from smbcore.fsa.volume import Volume
 from smbcore.nt.clock import Clock, SystemClock
 from smbcore.nt.sid import ANONYMOUS, AUTHENTICATED_USERS, EVERYONE, NETWORK, USERS, Sid
@@ -25,7 +26,6 @@ from smbcore.server.configure import default_security
 from smbcore.server.connection import SmbConnection
 from smbcore.server.server import SmbServer
 from smbcore.server.shares import LEVELS, Grant
-from smbcore.fsa.api import VolumeConfig
 from smbcore.state.configuration import ShareConfig, ShareOptions
 from smbcore.vfs.memory.backend import MemoryBackend
 
@@ -104,7 +104,9 @@ class MemoryServer:
         await negotiate(connection, offer)
         return RawClient(connection)
 
-    async def session(self, offer: Offer | None = None, user: str = USER, password: str = PASSWORD, **options) -> RawClient:
+    async def session(
+        self, offer: Offer | None = None, user: str = USER, password: str = PASSWORD, **options
+    ) -> RawClient:
         """Connect, negotiate, sign in."""
         raw = await self.negotiated(offer)
         return raw.as_session(await sign_in(raw.connection, Initiator(user, password), **options))
@@ -234,5 +236,3 @@ class ClientEnd:
             self.lost = True
             if self.on_lost is not None:
                 self.on_lost(None)
-
-
