@@ -95,9 +95,11 @@ class MemoryBackend(Backend):
         self.check_writable()
         into = self._directory(new_parent)
         link = self._link_of(node)
+        target = self._target(into, name, link, replace=replace)
         if self._is_below(into, link.file):
             raise NtError(Status.INVALID_PARAMETER, "a directory cannot move below itself")
-        self._clear_target(into, name, link, replace=replace)
+        if target is not None:
+            self._drop_link(target)
         self._drop_link(link)
         self._add_link(into, name, link.file)
         link.file.change_time = self.now()
@@ -127,16 +129,17 @@ class MemoryBackend(Backend):
 
     async def link(self, node: Node, new_parent: Node, name: str, *, replace: bool) -> None:
         self.check_writable()
-        into = self._directory(new_parent)
         if self._own(node).file.is_directory:
             raise NtError(Status.FILE_IS_A_DIRECTORY, "no hard links to directories")
+        into = self._directory(new_parent)
         link = self._link_of(node)
-        target = into.children.get(self.fold(name))
-        if target is link:
+        if into.children.get(self.fold(name)) is link:
             if replace:
                 return
             raise NtError(Status.OBJECT_NAME_COLLISION, f"{name!r} exists")
-        self._clear_target(into, name, link, replace=replace)
+        target = self._target(into, name, link, replace=replace)
+        if target is not None:
+            self._drop_link(target)
         self._add_link(into, name, link.file)
         link.file.change_time = self.now()
 
@@ -271,16 +274,16 @@ class MemoryBackend(Backend):
             at = at.links[0].parent
         return True
 
-    def _clear_target(self, into: File, name: str, link: Link, *, replace: bool) -> None:
-        """Make room for `link` at `name`; raise as `rename` does."""
+    def _target(self, into: File, name: str, link: Link, *, replace: bool) -> Link | None:
+        """Return the link that `link` would replace at `name`, if any; raise as `rename` does."""
         target = into.children.get(self.fold(name))
         if target is None or target is link:
-            return
+            return None
         if not replace:
             raise NtError(Status.OBJECT_NAME_COLLISION, f"{name!r} exists")
         if target.file.is_directory:
             raise NtError(Status.ACCESS_DENIED, f"{name!r} is a directory")
-        self._drop_link(target)
+        return target
 
     def _add_link(self, parent: File, name: str, file: File) -> None:
         if (

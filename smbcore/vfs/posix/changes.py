@@ -21,7 +21,7 @@ from smbcore.nt.status import NtError, Status
 from smbcore.vfs.posix import kernel, xattr
 from smbcore.vfs.posix.directory import NameChange
 from smbcore.vfs.posix.errors import nt_error
-from smbcore.vfs.posix.names import encode, is_reserved
+from smbcore.vfs.posix.names import decode, encode, is_reserved
 from smbcore.vfs.posix.node import PosixNode
 from smbcore.vfs.posix.xattr import Stored
 
@@ -69,7 +69,7 @@ async def rename(backend: PosixBackend, node: PosixNode, new_parent: PosixNode, 
             leaving = NameChange(backend.indexes, directory)
             entering = leaving if same_directory else NameChange(backend.indexes, new_parent.descriptor)
             _move(directory, old, new_parent.descriptor, raw, target, node)
-            _note_move(node, name, leaving, entering, replaced)
+            _note_move(node, name, leaving, entering, target)
         except OSError as error:
             raise _parent_error(error, f"rename to {name!r}") from error
     if replaced is not None:
@@ -92,9 +92,10 @@ async def link(backend: PosixBackend, node: PosixNode, new_parent: PosixNode, na
                 change.done(added=name)
             else:
                 _check_replace(new_parent.descriptor, target, name, replace=replace)
-                replaced = os.stat(target, dir_fd=new_parent.descriptor, follow_symlinks=False)
-                _link_over(backend, directory, old, new_parent.descriptor, target, raw)
-                backend.indexes.drop(os.fstat(new_parent.descriptor))
+                if target == old and _is_same(directory, new_parent.descriptor):
+                    return
+                replaced = _link_over(backend, node, (directory, old), new_parent.descriptor, target, raw)
+                change.done(removed=[decode(target)], added=name)
         except OSError as error:
             raise _parent_error(error, f"link {name!r}") from error
     if replaced is not None:
@@ -112,7 +113,7 @@ def remove(backend: PosixBackend, node: PosixNode) -> None:
                 os.rmdir(name, dir_fd=directory)
             else:
                 os.unlink(name, dir_fd=directory)
-            change.done(removed=node.path[-1])
+            change.done(removed=[node.path[-1]])
         except OSError as error:
             raise nt_error(error, f"remove {node.path[-1]!r}") from error
     clean_up(backend, status)
@@ -263,9 +264,9 @@ def _move(directory: int, old: bytes, into: int, raw: bytes, target: bytes | Non
     if (there.st_dev, there.st_ino) == node.key:
         os.unlink(old, dir_fd=directory)  # two links of one file: rename(2) would leave both
     elif node.is_directory:
-        os.unlink(target, dir_fd=into)
-        _rename_free(directory, old, into, raw)
-        return
+        # rename(2) puts no directory over a file; to swap them and remove the file loses neither on failure.
+        kernel.renameat2(directory, old, into, target, kernel.RENAME_EXCHANGE)
+        os.unlink(old, dir_fd=directory)
     else:
         os.rename(old, target, src_dir_fd=directory, dst_dir_fd=into)
     if target != raw:
@@ -285,36 +286,38 @@ def _rename_free(directory: int, old: bytes, into: int, raw: bytes) -> None:
         os.rename(old, raw, src_dir_fd=directory, dst_dir_fd=into)
 
 
-def _note_move(
-    node: PosixNode,
-    name: str,
-    leaving: NameChange,
-    entering: NameChange,
-    replaced: os.stat_result | None,
-) -> None:
+def _note_move(node: PosixNode, name: str, leaving: NameChange, entering: NameChange, target: bytes | None) -> None:
     """Bring the indexes up to date after a rename."""
-    if replaced is not None:
-        leaving.spoil()
-        entering.spoil()
-    elif leaving is entering:
-        leaving.done(added=name, removed=node.path[-1])
+    replaced = [] if target is None else [decode(target)]
+    if leaving is entering:
+        leaving.done(removed=[node.path[-1], *replaced], added=name)
     else:
-        leaving.done(removed=node.path[-1])
-        entering.done(added=name)
+        leaving.done(removed=[node.path[-1]])
+        entering.done(removed=replaced, added=name)
 
 
-def _link_over(backend: PosixBackend, directory: int, old: bytes, into: int, target: bytes, raw: bytes) -> None:
-    """Put a link in the place of `target` in one step, by way of a name in the stream store. Raises OSError."""
-    store = backend.side.directory()
-    temporary = b"l" + os.urandom(8).hex().encode()
-    os.link(old, temporary, src_dir_fd=directory, dst_dir_fd=store, follow_symlinks=False)
-    try:
-        os.rename(temporary, target, src_dir_fd=store, dst_dir_fd=into)
-    finally:
-        if _exists(store, temporary):  # the rename failed, or both were links of one file
+def _link_over(
+    backend: PosixBackend, node: PosixNode, link: tuple[int, bytes], into: int, target: bytes, raw: bytes
+) -> os.stat_result | None:
+    """Put a link in the place of `target` in one step, by way of a name in the stream store. Raises OSError.
+
+    Returns the status of the replaced file, None where it was a link of the same file.
+    """
+    replaced = os.stat(target, dir_fd=into, follow_symlinks=False)
+    is_other = (replaced.st_dev, replaced.st_ino) != node.key
+    if is_other:
+        directory, old = link
+        store = backend.side.directory()
+        temporary = b"l" + os.urandom(8).hex().encode()
+        os.link(old, temporary, src_dir_fd=directory, dst_dir_fd=store, follow_symlinks=False)
+        try:
+            os.rename(temporary, target, src_dir_fd=store, dst_dir_fd=into)
+        except OSError:
             os.unlink(temporary, dir_fd=store)
+            raise
     if target != raw:
         _rename_free(into, target, into, raw)
+    return replaced if is_other else None
 
 
 def _parent_error(error: OSError, why: str) -> NtError:

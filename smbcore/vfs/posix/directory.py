@@ -14,7 +14,7 @@ from __future__ import annotations
 import os
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Container
+from collections.abc import Callable, Container, Iterable
 
 from smbcore.nt.names import is_8dot3, short_name, upcase
 from smbcore.vfs.posix import names
@@ -256,18 +256,15 @@ class NameChange:
         self._status = os.fstat(directory)
         self._index = indexes.valid(self._status)
 
-    def done(self, *, added: str | None = None, removed: str | None = None) -> None:
-        """Note what was changed; the index follows where that is safe, else it is dropped."""
+    def done(self, *, added: str | None = None, removed: Iterable[str] = ()) -> None:
+        """Note what was removed and what was added then; the index follows where that is safe, else it is dropped."""
         index = self._index
         if index is None:
             return
-        if removed is not None and not index.discard(removed):
-            self._indexes.drop(self._status)
-            return
+        for name in removed:
+            if not index.discard(name):
+                self._indexes.drop(self._status)
+                return
         if added is not None:
             index.add(added)
         index.follow(stamp_of(os.fstat(self._directory)))
-
-    def spoil(self) -> None:
-        """Drop the index: what was changed is more than it can follow."""
-        self._indexes.drop(self._status)

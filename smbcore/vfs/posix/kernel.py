@@ -25,6 +25,7 @@ FALLOC_FL_KEEP_SIZE = 0x01
 FALLOC_FL_PUNCH_HOLE = 0x02
 
 RENAME_NOREPLACE = 0x01
+RENAME_EXCHANGE = 0x02
 
 _AT_SYMLINK_NOFOLLOW = 0x100
 _AT_EMPTY_PATH = 0x1000
@@ -82,7 +83,7 @@ def openat2(directory: int, path: bytes, how: OpenHow) -> int:
 
 
 def renameat2(from_directory: int, old: bytes, to_directory: int, new: bytes, flags: int) -> None:
-    """Rename with flags (RENAME_NOREPLACE)."""
+    """Rename with flags (RENAME_NOREPLACE, RENAME_EXCHANGE)."""
     if _RENAMEAT2(from_directory, old, to_directory, new, flags) != 0:
         raise _failure()
 
