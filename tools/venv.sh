@@ -47,7 +47,7 @@ fi
     "$python" -m venv --clear .venv
 }
 echo "Installing from $lock"
-pip=".venv/bin/python -m pip --disable-pip-version-check --quiet"
+pip=".venv/bin/python -m pip --disable-pip-version-check --quiet --quiet"
 $pip install --require-hashes -r "$lock"
 $pip install --no-deps --editable .
 echo "$want" >"$stamp"

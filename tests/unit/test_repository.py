@@ -13,10 +13,18 @@ ROOT = Path(__file__).resolve().parents[2]
 MAX_LINES = 600
 LOCKS = ("requirements.lock", "requirements-dev.lock")
 
-# modules without a test file of their own, and where they are tested instead
-# (an entry that ends in a slash stands for the package)
+# packages that are tested by behaviour, not module by module: where, and why there
+TESTED_BY_BEHAVIOUR: dict[str, tuple[str, str]] = {
+    "appliance/": ("tests/appliance", "through its API, pages and command line"),
+    "smbcore/client/": ("tests/protocol", "every protocol test is written on it"),
+    "smbcore/fsa/": ("tests/unit/smbcore/fsa", "by operation of MS-FSA, over the volume in memory"),
+    "smbcore/server/": ("tests/protocol", "command by command, over connections"),
+    "smbcore/vfs/": ("tests/unit/smbcore/vfs", "the same behaviour of every kind of volume"),
+}
+# single modules without a test file of their own, and why
 TESTED_ELSEWHERE: dict[str, str] = {
-    "smbcore/server/": "driven over sockets, command by command, by tests/protocol and tests/interop",
+    "smbcore/state/rows.py": "optimistic locking is tested with every table that uses it",
+    "smbcore/state/secrets.py": "tested with the tokens, set-up codes and web sessions that it makes",
 }
 # generated or vendored, not written here
 LONG_FILES: dict[str, str] = {}
@@ -129,15 +137,21 @@ def test_every_module_has_its_tests():
     found = []
     for path in source_modules():
         name = path.relative_to(ROOT).as_posix()
-        if name.startswith(tuple(TESTED_ELSEWHERE)) or not has_content(path):
+        if name in TESTED_ELSEWHERE or name.startswith(tuple(TESTED_BY_BEHAVIOUR)) or not has_content(path):
             continue
         if not any(place.exists() for place in mirrored(path)) and not is_named_by_a_test(path, texts):
             found.append(name)
     assert not found, "no test file, and no test imports it:\n" + "\n".join(found)
 
 
+@pytest.mark.parametrize("package", TESTED_BY_BEHAVIOUR)
+def test_packages_tested_by_behaviour_have_such_tests(package: str):
+    place, _ = TESTED_BY_BEHAVIOUR[package]
+    assert any((ROOT / place).rglob("test_*.py")), f"no tests of {package} in {place}"
+
+
 def test_exceptions_from_the_rules_still_exist():
-    for name in (*TESTED_ELSEWHERE, *LONG_FILES):
+    for name in (*TESTED_ELSEWHERE, *TESTED_BY_BEHAVIOUR, *LONG_FILES):
         assert (ROOT / name).exists(), f"{name} is listed, but is not there"
 
 
