@@ -13,8 +13,9 @@ import os
 import signal
 import sys
 import uuid
+from collections.abc import Coroutine
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from smbcore.control.errors import ControlUnavailable
 from smbcore.control.messages import Pong
@@ -167,6 +168,17 @@ class Core:
         await stop.wait()
 
 
+def _run(main: Coroutine[Any, Any, None]) -> None:
+    """Run on uvloop where it is installed (the extra `fast`), else on asyncio's own loop."""
+    try:
+        import uvloop  # noqa: PLC0415 - optional
+    except ImportError:
+        asyncio.run(main)
+        return
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(main)
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Run the core; return the exit status."""
     options = parse_arguments(sys.argv[1:] if arguments is None else arguments)
@@ -174,7 +186,7 @@ def main(arguments: list[str] | None = None) -> int:
     logging.getLogger("spnego").setLevel(logging.WARNING)  # its debug log shows tokens
     sys.setswitchinterval(_SWITCH_INTERVAL)
     try:
-        asyncio.run(Core(options).run())
+        _run(Core(options).run())
     except _EXPECTED as error:
         sys.stderr.write(f"holdfast: {error}\n")
         return 1
