@@ -23,6 +23,7 @@ from smbcore.wire.transform import (
 
 _LAST_NONCE = 2**64 - 1
 CIPHER_NAMES = {1: "AES-128-CCM", 2: "AES-128-GCM", 3: "AES-256-CCM", 4: "AES-256-GCM"}
+_SCRATCH = 16 * 1024
 
 
 class Sealer:
@@ -81,26 +82,38 @@ class Sealer:
 
 
 class Unsealer:
-    """Open frames of one session in one direction."""
+    """Open frames of one session in one direction.
 
-    __slots__ = ("_aead", "_nonce_size")
+    Plaintext lies in a buffer that the next `open` uses again: fresh memory for every large frame costs more than the
+    decryption. Whoever keeps a view longer (a request that waits) calls `detach()`.
+    """
+
+    __slots__ = ("_aead", "_nonce_size", "_scratch")
 
     def __init__(self, cipher: int, key: bytes) -> None:
         self._aead = make_aead(cipher, key)
         self._nonce_size = self._aead.nonce_size
+        self._scratch = memoryview(bytearray(_SCRATCH))
+
+    def detach(self) -> None:
+        """Leave the current plaintext to those who hold views of it."""
+        self._scratch = memoryview(bytearray(_SCRATCH))
 
     def open(self, frame: memoryview) -> memoryview:
-        """Return the plaintext of a transform message, in memory of its own.
+        """Return the plaintext of a transform message, valid until the next call unless detached.
 
         Raises ProtocolViolation where the header lies or the tag does not match.
         """
         nonce, size, flags, _ = _header(frame)
         if flags != FLAG_ENCRYPTED or size != len(frame) - TRANSFORM_SIZE:
             raise ProtocolViolation(f"transform header: flags {flags}, {size} of {len(frame) - TRANSFORM_SIZE} bytes")
-        sealed = bytearray(size + TAG_SIZE)
+        end = size + TAG_SIZE
+        if end > len(self._scratch):
+            self._scratch = memoryview(bytearray(1 << (end - 1).bit_length()))
+        sealed = self._scratch[:end]
         sealed[:size] = frame[TRANSFORM_SIZE:]
         sealed[size:] = frame[SIGNATURE_OFFSET:SIGNATURE_END]
-        plain = memoryview(sealed)[:size]
+        plain = sealed[:size]
         try:
             self._aead.decrypt_into(nonce[: self._nonce_size], sealed, frame[AAD_OFFSET:TRANSFORM_SIZE], plain)
         except InvalidTag as error:

@@ -164,6 +164,8 @@ class SmbConnection:
     def spawn(self, rq: SmbRequest, coroutine: Coroutine[Any, Any, None]) -> None:
         """Make a task of a request that waits; it may be told so to the client after the interim delay."""
         self.transport.detach_buffer()
+        if rq.sealed is not None and rq.sealed.unsealer is not None:
+            rq.sealed.unsealer.detach()
         rq.task = asyncio.get_running_loop().create_task(coroutine)
         self._pending[rq.message_id] = rq
         self.server.clock.call_later(self.server.config.interim_delay, self._interim_due, rq)

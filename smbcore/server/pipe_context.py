@@ -89,7 +89,9 @@ class SessionPipeContext:
         if share.name.endswith("$") and not share.is_pipe:
             kind |= SHARE_SPECIAL
         path = "" if share.is_pipe else "C:" + share.config.path.replace("/", "\\")
-        return ShareEntry(share.name, kind, share.config.comment, path, users, hidden=not (share.config.browsable or share.is_pipe))
+        return ShareEntry(
+            share.name, kind, share.config.comment, path, users, hidden=not (share.config.browsable or share.is_pipe)
+        )
 
     def sessions(self) -> Sequence[SessionEntry]:
         """Return every signed-in session."""
