@@ -30,6 +30,7 @@ from smbcore.wire.header import (
     Opcode,
     unpack,
 )
+from smbcore.wire.negotiate import Dialect
 from smbcore.wire.reader import BodyReader
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ NOTHING: Final = 0
 SESSION: Final = 1
 TREE: Final = 2
 OPEN: Final = 3
+_NOT_NEGOTIATED: Final = (0, int(Dialect.WILDCARD))
 
 # A command that takes longer than this many cancelled or finished neighbours is still one task: no limit but the count.
 Handler = Callable[[SmbRequest, Any], Coroutine[Any, Any, Any]]
@@ -76,8 +78,10 @@ def begin(connection: SmbConnection, view: memoryview, chain: Chain | None, seal
     if command == CANCEL:
         _cancel(connection, flags, message_id, low | high << 32)
         return
-    if not connection.dialect and command != NEGOTIATE:
+    if connection.dialect in _NOT_NEGOTIATED and command != NEGOTIATE:
         raise ProtocolViolation(f"command {command} before NEGOTIATE")
+    if not connection.supports_multi_credit:
+        charge = 1 if charge else 0
     if not connection.window.consume(message_id, charge or 1):
         raise ProtocolViolation(f"message id {message_id} (charge {charge}) is outside of the window")
     rq = SmbRequest(
