@@ -115,6 +115,10 @@ class ByteRanges:
         self._serve()
         return True
 
+    def held_by(self, owner: Open) -> int:
+        """Count the ranges that `owner` holds."""
+        return sum(held.owner is owner for held in self.ranges)
+
     def release(self, owner: Open) -> None:
         """Release every lock of `owner`; what it still waits for fails with RANGE_NOT_LOCKED."""
         for waiter in self._waiters:

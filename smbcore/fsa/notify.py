@@ -11,6 +11,7 @@ import asyncio
 from collections import deque
 from typing import TYPE_CHECKING
 
+from smbcore.nt.access import FILE_LIST_DIRECTORY
 from smbcore.nt.names import utf16_length
 from smbcore.nt.status import NtError, Status
 
@@ -178,6 +179,8 @@ async def change_notify(opened: Open, completion_filter: int, watch_tree: bool, 
         raise NtError(Status.NOT_IMPLEMENTED, "change notify is off")
     if not opened.is_directory or not completion_filter & VALID_FILTER:
         raise NtError(Status.INVALID_PARAMETER, "not a directory, or nothing to watch for")
+    if not opened.granted_access & FILE_LIST_DIRECTORY:
+        raise NtError(Status.ACCESS_DENIED, f"watching {opened.path!r}")
     if opened.delete_pending:
         raise NtError(Status.DELETE_PENDING, "the directory is being deleted")
     watch = opened.watch

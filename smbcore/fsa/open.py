@@ -149,6 +149,12 @@ class Open:
         return (deleting is not None and self.node.path in deleting) or self.stream_state.delete_pending
 
     @property
+    def lock_count(self) -> int:
+        """How many byte ranges this open holds."""
+        ranges = self.stream_state.ranges
+        return 0 if ranges is None else ranges.held_by(self)
+
+    @property
     def maximal_access(self) -> int:
         """Everything that the file's descriptor grants this user, for MxAc."""
         maximum = self.volume.security.maximal_access(self.node.security(), self.token)

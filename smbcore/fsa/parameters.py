@@ -7,6 +7,7 @@ from smbcore.fsa.path import Target
 from smbcore.nt import attributes as fa
 from smbcore.nt import create as c
 from smbcore.nt.access import (
+    ACCESS_SYSTEM_SECURITY,
     DELETE,
     FILE_WRITE_ATTRIBUTES,
     FILE_WRITE_DATA,
@@ -60,7 +61,7 @@ def check_parameters(p: OpenParameters, target: Target) -> int:
         _check_options(options, p.create_disposition, desired)
     if p.file_attributes & ~fa.FILE_ATTRIBUTE_NORMAL:
         _check_attributes(p.file_attributes, options)
-    refused = desired & ~p.access_limit & ~MAXIMUM_ALLOWED
+    refused = desired & ~p.access_limit & ~(MAXIMUM_ALLOWED | ACCESS_SYSTEM_SECURITY)
     if refused:
         raise NtError(Status.ACCESS_DENIED, f"share refuses {refused:#x}")
     if target.is_data and options & c.FILE_DIRECTORY_FILE:

@@ -66,6 +66,7 @@ class Volume:
         self.changes = 0
         self.read_only = config.read_only or facts.read_only
         self.case_sensitive = facts.case_sensitive
+        self.volume_id = facts.volume_id
         self.readable_access = ~_CHANGES
         self.marks_hidden = config.hide_dot_files or bool(config.hide_files)
         self._hidden: list[Pattern] = [Pattern(name) for name in config.hide_files]

@@ -1,0 +1,230 @@
+"""Controls and server-side copies  [MS-FSA 2.1.5.10, MS-SMB2 3.3.5.15.6]."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from smbcore.nt import attributes as fa
+from smbcore.nt import create as c
+from smbcore.nt.info import fsctl as codes
+from smbcore.nt.info.reparse import ReparsePoint, SymbolicLink
+
+READ, WRITE = 0x1, 0x2
+CLUSTER = 65536
+
+
+async def test_sparse_flag(lab: Any) -> None:
+    opened = await lab.create("a")
+    await opened.fsctl(codes.FSCTL_SET_SPARSE, b"", 0)
+    assert opened.info().attributes == fa.FILE_ATTRIBUTE_SPARSE_FILE | fa.FILE_ATTRIBUTE_ARCHIVE
+    await lab.set_basic(opened, attributes=fa.FILE_ATTRIBUTE_HIDDEN)
+    assert opened.info().attributes & fa.FILE_ATTRIBUTE_SPARSE_FILE
+    await opened.fsctl(codes.FSCTL_SET_SPARSE, b"\0", 0)
+    assert not opened.info().attributes & fa.FILE_ATTRIBUTE_SPARSE_FILE
+    await opened.close()
+    reader = await lab.open("a", READ)
+    with lab.fails("ACCESS_DENIED"):
+        await reader.fsctl(codes.FSCTL_SET_SPARSE, b"", 0)
+    await reader.close()
+    root = await lab.open("")
+    with lab.fails("INVALID_PARAMETER"):
+        await root.fsctl(codes.FSCTL_SET_SPARSE, b"", 0)
+    await root.close()
+
+
+async def test_zeroing_a_range(lab: Any) -> None:
+    opened = await lab.create("a")
+    await opened.write(0, b"1234567890")
+    await opened.fsctl(codes.FSCTL_SET_ZERO_DATA, codes.ZeroData(2, 5).encode(), 0)
+    await opened.fsctl(codes.FSCTL_SET_ZERO_DATA, codes.ZeroData(8, 99).encode(), 0)
+    assert await lab.read(opened) == b"12\0\0\x00678\0\0"
+    for offset, beyond in ((5, 4), (-1, 4)):
+        with lab.fails("INVALID_PARAMETER"):
+            await opened.fsctl(codes.FSCTL_SET_ZERO_DATA, codes.ZeroData(offset, beyond).encode(), 0)
+    with lab.fails("INVALID_PARAMETER"):
+        await opened.fsctl(codes.FSCTL_SET_ZERO_DATA, b"short", 0)
+    other = await lab.open("a")
+    await lab.lock(other, 0, 4)
+    with lab.fails("FILE_LOCK_CONFLICT"):
+        await opened.fsctl(codes.FSCTL_SET_ZERO_DATA, codes.ZeroData(0, 4).encode(), 0)
+    await opened.close()
+    await other.close()
+
+
+async def ranges(opened: Any, offset: int, length: int, room: int = 4096) -> list[tuple[int, int]]:
+    asked = codes.AllocatedRange(offset, length).encode()
+    found = codes.decode_ranges(await opened.fsctl(codes.FSCTL_QUERY_ALLOCATED_RANGES, asked, room))
+    return [(r.offset, r.length) for r in found]
+
+
+async def test_allocated_ranges(lab: Any) -> None:
+    opened = await lab.create("a")
+    assert await ranges(opened, 0, 100) == []
+    await opened.write(0, bytes(100))
+    assert await ranges(opened, 10, 1000) == [(10, 90)]
+    assert await ranges(opened, 100, 1) == []
+    await opened.fsctl(codes.FSCTL_SET_SPARSE, b"", 0)
+    await opened.write(4 * CLUSTER, b"x" * CLUSTER)
+    await opened.fsctl(codes.FSCTL_SET_ZERO_DATA, codes.ZeroData(0, 4 * CLUSTER).encode(), 0)
+    assert await ranges(opened, 0, 10 * CLUSTER) == [(4 * CLUSTER, CLUSTER)]
+    with lab.fails("BUFFER_TOO_SMALL"):
+        await ranges(opened, 0, 10 * CLUSTER, 15)
+    for offset, length in ((-1, 1), (0, -1), (2**63 - 1, 2)):
+        with lab.fails("INVALID_PARAMETER"):
+            await ranges(opened, offset, length)
+    await opened.write(0, b"x" * CLUSTER)
+    with lab.fails("BUFFER_OVERFLOW") as caught:
+        await ranges(opened, 0, 10 * CLUSTER, 16)
+    assert len(caught.value.data) == 16
+    await opened.close()
+
+
+async def test_regions_and_trim(lab: Any) -> None:
+    opened = await lab.create("a")
+    await opened.write(0, b"x" * (3 * CLUSTER))
+    regions, total = codes.decode_regions(await opened.fsctl(codes.FSCTL_QUERY_FILE_REGIONS, b"", 4096))
+    assert (total, regions[0].offset, regions[0].length) == (1, 0, 3 * CLUSTER)
+    trim = codes.TrimRequest([(1, 2 * CLUSTER), (0, 1)]).encode()
+    assert codes.decode_trimmed(await opened.fsctl(codes.FSCTL_FILE_LEVEL_TRIM, trim, 8)) == 2
+    assert await lab.read(opened, 0, 1) == b"x"
+    assert await lab.read(opened, 3 * CLUSTER - 1, 1) == b"x"
+    await opened.close()
+
+
+async def test_compression_is_not_offered(lab: Any) -> None:
+    opened = await lab.create("a")
+    assert await opened.fsctl(codes.FSCTL_GET_COMPRESSION, b"", 2) == b"\0\0"
+    await opened.fsctl(codes.FSCTL_SET_COMPRESSION, b"\0\0", 0)
+    with lab.fails("NOT_SUPPORTED"):
+        await opened.fsctl(codes.FSCTL_SET_COMPRESSION, b"\1\0", 0)
+    with lab.fails("INVALID_PARAMETER"):
+        await opened.fsctl(codes.FSCTL_SET_COMPRESSION, b"\1", 0)
+    await opened.close()
+
+
+async def test_object_id(lab: Any) -> None:
+    opened = await lab.create("a")
+    with lab.fails("OBJECTID_NOT_FOUND"):
+        await opened.fsctl(codes.FSCTL_GET_OBJECT_ID, b"", 64)
+    with lab.fails("INVALID_PARAMETER"):
+        await opened.fsctl(codes.FSCTL_CREATE_OR_GET_OBJECT_ID, b"", 63)
+    made = await opened.fsctl(codes.FSCTL_CREATE_OR_GET_OBJECT_ID, b"", 64)
+    assert await opened.fsctl(codes.FSCTL_GET_OBJECT_ID, b"", 64) == made
+    with lab.fails("ACCESS_DENIED"):
+        await opened.fsctl(codes.FSCTL_SET_OBJECT_ID, made, 0)
+    await opened.fsctl(codes.FSCTL_DELETE_OBJECT_ID, b"", 0)
+    with lab.fails("OBJECTID_NOT_FOUND"):
+        await opened.fsctl(codes.FSCTL_GET_OBJECT_ID, b"", 64)
+    await opened.close()
+
+
+async def test_symbolic_link_stops_an_open(lab: Any) -> None:
+    opened = await lab.create("link")
+    point = SymbolicLink("target", "target", relative=True).reparse_point()
+    with lab.fails("NOT_A_REPARSE_POINT"):
+        await opened.fsctl(codes.FSCTL_GET_REPARSE_POINT, b"", 4096)
+    await opened.fsctl(codes.FSCTL_SET_REPARSE_POINT, point.encode(), 0)
+    assert await opened.fsctl(codes.FSCTL_GET_REPARSE_POINT, b"", 4096) == point.encode()
+    assert opened.info().attributes & fa.FILE_ATTRIBUTE_REPARSE_POINT
+    await opened.close()
+    with lab.fails("STOPPED_ON_SYMLINK") as caught:
+        await lab.open("link")
+    data = caught.value.data
+    assert int.from_bytes(data[:4], "little") == len(data) - 4
+    assert data[4:8] == b"SYML"
+    opened = await lab.open("link", options=c.FILE_OPEN_REPARSE_POINT)
+    with lab.fails("IO_REPARSE_TAG_MISMATCH"):
+        await opened.fsctl(codes.FSCTL_SET_REPARSE_POINT, ReparsePoint(0xA000_0003, b"").encode(), 0)
+    with lab.fails("IO_REPARSE_DATA_INVALID"):
+        await opened.fsctl(codes.FSCTL_SET_REPARSE_POINT, b"garbage", 0)
+    await opened.fsctl(codes.FSCTL_DELETE_REPARSE_POINT, ReparsePoint(point.tag, b"").encode(), 0)
+    await opened.close()
+    await (await lab.open("link")).close()
+
+
+async def test_other_reparse_points_are_not_handled(lab: Any) -> None:
+    opened = await lab.create("a")
+    await opened.fsctl(codes.FSCTL_SET_REPARSE_POINT, ReparsePoint(0x8000_0023, b"").encode(), 0)
+    await opened.close()
+    with lab.fails("IO_REPARSE_TAG_NOT_HANDLED"):
+        await lab.open("a")
+
+
+async def test_unknown_control(lab: Any) -> None:
+    opened = await lab.create("a")
+    with lab.fails("INVALID_DEVICE_REQUEST"):
+        await opened.fsctl(0x0009_FFFF, b"", 0)
+    await opened.close()
+
+
+async def test_copying_chunks(lab: Any) -> None:
+    source = await lab.create("source")
+    await source.write(0, b"0123456789")
+    target = await lab.create("target")
+    assert await target.copy_chunks(source, [(0, 5, 5), (5, 0, 5)]) == (2, 0, 10)
+    assert await lab.read(target) == b"5678901234"
+    await source.close()
+    await target.close()
+
+
+@pytest.mark.parametrize(
+    "chunks", [[], [(0, 0, 0)], [(0, 0, (1 << 20) + 1)], [(0, 0, 1)] * 257, [(0, 0, 1 << 20)] * 17]
+)
+async def test_limits_of_a_copy_come_back(lab: Any, chunks: list[tuple[int, int, int]]) -> None:
+    source = await lab.create("source")
+    target = await lab.create("target")
+    with lab.fails("INVALID_PARAMETER") as caught:
+        await target.copy_chunks(source, chunks)
+    limits = codes.CopyChunkResponse.decode(caught.value.data)
+    assert (limits.chunks_written, limits.chunk_bytes_written, limits.total_bytes_written) == (256, 1 << 20, 16 << 20)
+    await source.close()
+    await target.close()
+
+
+async def test_access_that_a_copy_needs(lab: Any) -> None:
+    await lab.make("source", b"data")
+    await lab.make("target")
+    for source_access, target_access in ((WRITE, WRITE), (READ, READ)):
+        source = await lab.open("source", source_access)
+        target = await lab.open("target", target_access)
+        with lab.fails("ACCESS_DENIED"):
+            await target.copy_chunks(source, [(0, 0, 1)])
+        await source.close()
+        await target.close()
+    source = await lab.open("source", READ)
+    target = await lab.open("target", WRITE)
+    with lab.fails("ACCESS_DENIED"):
+        await target.copy_chunks(source, [(0, 0, 1)], require_read=True)
+    await target.copy_chunks(source, [(0, 0, 1)])
+    await source.close()
+    await target.close()
+
+
+async def test_copy_across_locks_tells_how_far_it_came(lab: Any) -> None:
+    source = await lab.create("source")
+    await source.write(0, b"0123456789")
+    target = await lab.create("target")
+    other = await lab.open("source")
+    await lab.lock(other, 5, 1)
+    with lab.fails("FILE_LOCK_CONFLICT") as caught:
+        await target.copy_chunks(source, [(0, 0, 5), (5, 5, 5)])
+    assert codes.CopyChunkResponse.decode(caught.value.data).chunks_written == 1
+    for opened in (source, target, other):
+        await opened.close()
+
+
+async def test_sharing_blocks_depends_on_the_store(lab: Any) -> None:
+    source = await lab.create("source")
+    await source.write(0, b"x" * CLUSTER)
+    target = await lab.create("target")
+    await target.write(0, b"y" * CLUSTER)
+    if lab.volume.volume_info().supports_reflink:
+        await target.duplicate_extents(source, 0, 0, CLUSTER)
+        assert await lab.read(target, 0, 1) == b"x"
+    else:
+        with lab.fails("NOT_SUPPORTED"):
+            await target.duplicate_extents(source, 0, 0, CLUSTER)
+    await source.close()
+    await target.close()

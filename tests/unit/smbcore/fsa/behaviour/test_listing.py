@@ -1,0 +1,129 @@
+"""Listing directories  [MS-FSA 2.1.5.6]."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from smbcore.nt import create as c
+from smbcore.nt.info import classes as ic
+from smbcore.nt.info.directory import CLASSES, decode_entries
+
+
+async def many(lab: Any, count: int) -> list[str]:
+    await lab.mkdir("d")
+    names = [f"file-{number:03}.txt" for number in range(count)]
+    for name in names:
+        await lab.make(f"d\\{name}")
+    return names
+
+
+async def test_every_name_comes_once_over_many_calls(lab: Any) -> None:
+    names = await many(lab, 40)
+    opened = await lab.open("d")
+    found: list[str] = []
+    for _ in range(100):
+        try:
+            data = await opened.query_directory(ic.FILE_ID_BOTH_DIRECTORY_INFORMATION, "*", 700)
+        except Exception as error:
+            assert str(error).startswith("NO_MORE_FILES")  # noqa: PT017
+            break
+        assert len(data) <= 700
+        found += [entry.name for entry in decode_entries(ic.FILE_ID_BOTH_DIRECTORY_INFORMATION, data)]
+    assert found[:2] == [".", ".."]
+    assert sorted(found[2:]) == names
+    await opened.close()
+
+
+async def test_pattern_stays_until_it_is_replaced(lab: Any) -> None:
+    await many(lab, 3)
+    opened = await lab.open("d")
+    query = opened.query_directory
+    kind = ic.FILE_NAMES_INFORMATION
+
+    def names(data: bytes) -> list[str]:
+        return sorted(entry.name for entry in decode_entries(kind, data))
+
+    assert names(await query(kind, "*1*", 4096)) == ["file-001.txt"]
+    with lab.fails("NO_MORE_FILES"):
+        await query(kind, "*", 4096)
+    assert names(await query(kind, "", 4096, restart=True)) == ["file-001.txt"]
+    assert len(names(await query(kind, "*", 4096, restart=True))) == 5
+    assert names(await query(kind, "*2*", 4096, reopen=True)) == ["file-002.txt"]
+    await opened.close()
+
+
+async def test_nothing_matches(lab: Any) -> None:
+    await many(lab, 1)
+    opened = await lab.open("d")
+    with lab.fails("NO_SUCH_FILE"):
+        await opened.query_directory(ic.FILE_NAMES_INFORMATION, "absent*", 4096)
+    with lab.fails("NO_MORE_FILES"):
+        await opened.query_directory(ic.FILE_NAMES_INFORMATION, "absent*", 4096)
+    await opened.close()
+
+
+async def test_single_entries(lab: Any) -> None:
+    await many(lab, 1)
+    opened = await lab.open("d")
+    found = []
+    for _ in range(3):
+        data = await opened.query_directory(ic.FILE_NAMES_INFORMATION, "*", 4096, single=True)
+        found += [entry.name for entry in decode_entries(ic.FILE_NAMES_INFORMATION, data)]
+    assert found == [".", "..", "file-000.txt"]
+    await opened.close()
+
+
+@pytest.mark.parametrize("info_class", sorted(CLASSES))
+async def test_every_class_gives_metadata(lab: Any, info_class: int) -> None:
+    await lab.make("a", b"data")
+    opened = await lab.open("")
+    data = await opened.query_directory(info_class, "a", 4096)
+    (entry,) = decode_entries(info_class, data)
+    assert entry.name == "a"
+    if info_class != ic.FILE_NAMES_INFORMATION:
+        assert entry.end_of_file == 4
+    await opened.close()
+
+
+async def test_refused_listings(lab: Any) -> None:
+    await lab.make("a")
+    opened = await lab.open("a")
+    with lab.fails("INVALID_PARAMETER"):
+        await opened.query_directory(ic.FILE_NAMES_INFORMATION, "*", 4096)
+    await opened.close()
+    opened = await lab.open("", 0x80)
+    with lab.fails("ACCESS_DENIED"):
+        await opened.query_directory(ic.FILE_NAMES_INFORMATION, "*", 4096)
+    await opened.close()
+    opened = await lab.open("")
+    with lab.fails("INVALID_INFO_CLASS"):
+        await opened.query_directory(ic.FILE_BASIC_INFORMATION, "*", 4096)
+    with lab.fails("INFO_LENGTH_MISMATCH"):
+        await opened.query_directory(ic.FILE_BOTH_DIRECTORY_INFORMATION, "*", 90)
+    with lab.fails("BUFFER_OVERFLOW"):
+        await opened.query_directory(ic.FILE_BOTH_DIRECTORY_INFORMATION, "a", 94)
+    await opened.close()
+
+
+async def test_short_names_match_patterns(lab: Any) -> None:
+    await lab.make("a long name.text")
+    opened = await lab.open("")
+    data = await opened.query_directory(ic.FILE_BOTH_DIRECTORY_INFORMATION, "a*", 4096)
+    await opened.close()
+    (entry,) = decode_entries(ic.FILE_BOTH_DIRECTORY_INFORMATION, data)
+    assert "~" in entry.short_name
+    assert await lab.names("", entry.short_name) == ["a long name.text"]
+
+
+async def test_access_based_enumeration_leaves_out_what_cannot_be_read(lab: Any) -> None:
+    from smbcore.nt.sddl import from_sddl  # noqa: PLC0415
+
+    lab.config.access_based_enumeration = True
+    await lab.make("open")
+    await lab.make("closed", security=from_sddl("O:S-1-5-21-1-2-3-1000D:P(A;;FA;;;SY)").encode())
+    opened = await lab.open("", token=lab.bob, options=c.FILE_DIRECTORY_FILE)
+    data = await opened.query_directory(ic.FILE_NAMES_INFORMATION, "*", 4096)
+    assert [entry.name for entry in decode_entries(ic.FILE_NAMES_INFORMATION, data)] == [".", "..", "open"]
+    await opened.close()

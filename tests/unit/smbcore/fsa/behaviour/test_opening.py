@@ -1,0 +1,262 @@
+"""Opening, creating, overwriting  [MS-FSA 2.1.5.1]."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from smbcore.nt import attributes as fa
+from smbcore.nt import create as c
+
+READ = 0x1
+WRITE = 0x2
+DELETE = 0x10000
+STAT = 0x80
+
+
+async def test_created_file_can_be_written_and_read_again(lab: Any) -> None:
+    opened = await lab.create("a.txt")
+    assert opened.create_action == c.FILE_CREATED
+    assert await opened.write(0, b"hello") == 5
+    await opened.close()
+    assert await lab.content("A.TXT") == b"hello"
+
+
+async def test_attributes_of_a_new_file_are_archive(lab: Any) -> None:
+    opened = await lab.create("a.txt", file_attributes=fa.FILE_ATTRIBUTE_HIDDEN)
+    assert opened.info().attributes == fa.FILE_ATTRIBUTE_HIDDEN | fa.FILE_ATTRIBUTE_ARCHIVE
+    await opened.close()
+
+
+async def test_a_new_directory_has_no_archive_and_no_allocation(lab: Any) -> None:
+    opened = await lab.create("d", options=c.FILE_DIRECTORY_FILE, allocation_size=65536)
+    info = opened.info()
+    assert (info.attributes, info.end_of_file, info.allocation_size) == (fa.FILE_ATTRIBUTE_DIRECTORY, 0, 0)
+    await opened.close()
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("\\a", "INVALID_PARAMETER"),
+        ("a\\..\\b", "OBJECT_PATH_SYNTAX_BAD"),
+        ("a\\\\b", "OBJECT_NAME_INVALID"),
+        ("a\\.\\b", "OBJECT_NAME_INVALID"),
+        ("a*b", "OBJECT_NAME_INVALID"),
+        ("a/b", "OBJECT_NAME_INVALID"),
+        ("a:", "OBJECT_NAME_INVALID"),
+        ("a::", "OBJECT_NAME_INVALID"),
+        ("a:b:$FOO", "OBJECT_NAME_INVALID"),
+        ("a:b\\c", "OBJECT_NAME_INVALID"),
+        ("x" * 256, "OBJECT_NAME_INVALID"),
+        ("absent", "OBJECT_NAME_NOT_FOUND"),
+        ("absent\\b", "OBJECT_PATH_NOT_FOUND"),
+        ("file\\b", "OBJECT_PATH_NOT_FOUND"),
+        ("file:absent", "OBJECT_NAME_NOT_FOUND"),
+    ],
+)
+async def test_bad_path(lab: Any, path: str, status: str) -> None:
+    await lab.make("file")
+    with lab.fails(status):
+        await lab.open(path)
+
+
+@pytest.mark.parametrize(
+    ("changes", "status"),
+    [
+        ({"access": 0}, "ACCESS_DENIED"),
+        ({"access": 0x0400_0000}, "ACCESS_DENIED"),
+        ({"disposition": 6}, "INVALID_PARAMETER"),
+        ({"share": 8}, "INVALID_PARAMETER"),
+        ({"options": 0x0100_0000}, "INVALID_PARAMETER"),
+        ({"options": c.FILE_DIRECTORY_FILE | c.FILE_NON_DIRECTORY_FILE}, "INVALID_PARAMETER"),
+        ({"options": c.FILE_DIRECTORY_FILE, "disposition": c.FILE_OVERWRITE}, "INVALID_PARAMETER"),
+        ({"options": c.FILE_OPEN_BY_FILE_ID}, "NOT_SUPPORTED"),
+        ({"options": c.FILE_DELETE_ON_CLOSE, "access": READ}, "ACCESS_DENIED"),
+        ({"options": c.FILE_DIRECTORY_FILE}, "NOT_A_DIRECTORY"),
+        ({"disposition": c.FILE_CREATE}, "OBJECT_NAME_COLLISION"),
+        ({"access": WRITE, "access_limit": READ | STAT}, "ACCESS_DENIED"),
+        ({"file_attributes": 0x8}, "INVALID_PARAMETER"),
+        ({"access": 0x0100_0000}, "PRIVILEGE_NOT_HELD"),
+    ],
+)
+async def test_bad_parameters(lab: Any, changes: dict[str, int], status: str) -> None:
+    await lab.make("file")
+    with lab.fails(status):
+        await lab.open("file", **changes)
+
+
+@pytest.mark.parametrize(
+    ("disposition", "options", "status"),
+    [
+        (c.FILE_OPEN, c.FILE_NON_DIRECTORY_FILE, "FILE_IS_A_DIRECTORY"),
+        (c.FILE_CREATE, c.FILE_NON_DIRECTORY_FILE, "OBJECT_NAME_COLLISION"),
+        (c.FILE_CREATE, c.FILE_DIRECTORY_FILE, "OBJECT_NAME_COLLISION"),
+        (c.FILE_OVERWRITE, 0, "OBJECT_NAME_COLLISION"),
+    ],
+)
+async def test_existing_directory(lab: Any, disposition: int, options: int, status: str) -> None:
+    await lab.mkdir("d")
+    with lab.fails(status):
+        await lab.open("d", disposition=disposition, options=options)
+
+
+@pytest.mark.parametrize(
+    ("disposition", "exists", "action"),
+    [
+        (c.FILE_OPEN, True, c.FILE_OPENED),
+        (c.FILE_OPEN_IF, True, c.FILE_OPENED),
+        (c.FILE_OPEN_IF, False, c.FILE_CREATED),
+        (c.FILE_OVERWRITE, True, c.FILE_OVERWRITTEN),
+        (c.FILE_OVERWRITE_IF, True, c.FILE_OVERWRITTEN),
+        (c.FILE_OVERWRITE_IF, False, c.FILE_CREATED),
+        (c.FILE_SUPERSEDE, True, c.FILE_SUPERSEDED),
+        (c.FILE_SUPERSEDE, False, c.FILE_CREATED),
+    ],
+)
+async def test_create_action(lab: Any, disposition: int, exists: bool, action: int) -> None:
+    if exists:
+        await lab.make("a", b"old")
+    opened = await lab.open("a", disposition=disposition)
+    assert opened.create_action == action
+    kept = exists and disposition in (c.FILE_OPEN, c.FILE_OPEN_IF)
+    assert opened.info().end_of_file == (3 if kept else 0)
+    await opened.close()
+
+
+@pytest.mark.parametrize("disposition", [c.FILE_OPEN, c.FILE_OVERWRITE])
+async def test_absent_file_is_not_created_by(lab: Any, disposition: int) -> None:
+    with lab.fails("OBJECT_NAME_NOT_FOUND"):
+        await lab.open("a", disposition=disposition)
+
+
+async def test_overwriting_replaces_attributes_and_drops_streams_and_eas(lab: Any) -> None:
+    await lab.make("a", b"old", extended_attributes=[(b"COLOUR", b"red")])
+    await lab.make("a:s", b"stream")
+    opened = await lab.open("a", disposition=c.FILE_OVERWRITE, file_attributes=fa.FILE_ATTRIBUTE_SYSTEM)
+    assert opened.info().attributes == fa.FILE_ATTRIBUTE_SYSTEM | fa.FILE_ATTRIBUTE_ARCHIVE
+    assert opened.info().ea_size == 0
+    await opened.close()
+    assert not await lab.exists("a:s")
+
+
+@pytest.mark.parametrize("attribute", [fa.FILE_ATTRIBUTE_HIDDEN, fa.FILE_ATTRIBUTE_SYSTEM])
+async def test_overwriting_must_keep_hidden_and_system(lab: Any, attribute: int) -> None:
+    await lab.make("a", file_attributes=attribute)
+    with lab.fails("ACCESS_DENIED"):
+        await lab.open("a", disposition=c.FILE_OVERWRITE)
+    opened = await lab.open("a", disposition=c.FILE_OVERWRITE, file_attributes=attribute)
+    await opened.close()
+
+
+async def test_read_only_file(lab: Any) -> None:
+    await lab.make("a", file_attributes=fa.FILE_ATTRIBUTE_READONLY)
+    for access in (WRITE, 4):
+        with lab.fails("ACCESS_DENIED"):
+            await lab.open("a", access)
+    with lab.fails("ACCESS_DENIED"):
+        await lab.open("a", READ, disposition=c.FILE_OVERWRITE)
+    with lab.fails("CANNOT_DELETE"):
+        await lab.open("a", DELETE, options=c.FILE_DELETE_ON_CLOSE)
+    opened = await lab.open("a", 0x0200_0000)
+    assert not opened.granted_access & WRITE
+    assert opened.granted_access & READ
+    await opened.close()
+
+
+async def test_creating_a_file_that_is_read_only_and_deleted_on_close_is_refused(lab: Any) -> None:
+    with lab.fails("CANNOT_DELETE"):
+        await lab.create("a", options=c.FILE_DELETE_ON_CLOSE, file_attributes=fa.FILE_ATTRIBUTE_READONLY)
+
+
+async def test_temporary_directory_is_refused(lab: Any) -> None:
+    with lab.fails("INVALID_PARAMETER"):
+        await lab.create("d", options=c.FILE_DIRECTORY_FILE, file_attributes=fa.FILE_ATTRIBUTE_TEMPORARY)
+
+
+async def test_trailing_backslash_means_a_directory(lab: Any) -> None:
+    await lab.mkdir("d")
+    opened = await lab.open("d\\")
+    assert opened.is_directory
+    await opened.close()
+    with lab.fails("OBJECT_NAME_INVALID"):
+        await lab.open("d\\", options=c.FILE_NON_DIRECTORY_FILE)
+
+
+async def test_main_stream_by_its_full_name(lab: Any) -> None:
+    await lab.make("a", b"main")
+    assert await lab.content("a::$data") == b"main"
+    await lab.mkdir("d")
+    with lab.fails("FILE_IS_A_DIRECTORY"):
+        await lab.open("d::$DATA")
+    with lab.fails("NOT_A_DIRECTORY"):
+        await lab.open("d::$DATA", options=c.FILE_DIRECTORY_FILE)
+
+
+async def test_directory_by_the_name_of_its_index(lab: Any) -> None:
+    await lab.mkdir("d")
+    opened = await lab.open("d::$INDEX_ALLOCATION")
+    assert opened.is_directory
+    await opened.close()
+
+
+async def test_generic_access_is_mapped(lab: Any) -> None:
+    await lab.make("a")
+    opened = await lab.open("a", 0x8000_0000)
+    assert opened.granted_access == 0x0012_0089
+    await opened.close()
+
+
+async def test_maximum_allowed_is_bounded_by_the_share(lab: Any) -> None:
+    await lab.make("a")
+    opened = await lab.open("a", 0x0200_0000, access_limit=0x0012_0089)
+    assert opened.granted_access == 0x0012_0089
+    await opened.close()
+
+
+async def test_extended_attributes_of_a_new_file(lab: Any) -> None:
+    opened = await lab.create("a", extended_attributes=[(b"COLOUR", b"red")])
+    assert opened.node.extended_attributes() == {b"COLOUR": b"red"}
+    await opened.close()
+
+
+async def test_limit_of_opens(lab: Any) -> None:
+    lab.volume.config.max_opens = 2
+    first = await lab.create("a")
+    second = await lab.create("b")
+    with lab.fails("TOO_MANY_OPENED_FILES"):
+        await lab.create("c")
+    await first.close()
+    await (await lab.open("a")).close()
+    await second.close()
+
+
+async def test_closing_twice_is_harmless(lab: Any) -> None:
+    opened = await lab.create("a")
+    await opened.close()
+    await opened.close()
+
+
+async def test_path_is_spelled_as_stored(lab: Any) -> None:
+    await lab.mkdir("Dir")
+    await lab.make("dir\\File.Txt")
+    opened = await lab.open("DIR\\file.txt")
+    assert opened.path == "Dir\\File.Txt"
+    await opened.close()
+
+
+async def test_read_only_volume(lab: Any) -> None:
+    await lab.make("a", b"x")
+    lab.volume.read_only = True
+    for work in (
+        lambda: lab.open("a", WRITE),
+        lambda: lab.create("b"),
+        lambda: lab.open("a", disposition=c.FILE_OPEN_IF),
+    ):
+        with lab.fails("MEDIA_WRITE_PROTECTED"):
+            await work()
+    assert await lab.content("a") == b"x"
+    opened = await lab.open("a", 0x0200_0000)
+    assert not opened.granted_access & (WRITE | DELETE)
+    await opened.close()

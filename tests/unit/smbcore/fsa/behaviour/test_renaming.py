@@ -1,0 +1,178 @@
+"""Renames and hard links  [MS-FSA 2.1.5.15.10, 2.1.5.15.11]."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from smbcore.nt import attributes as fa
+from smbcore.nt.info import classes as ic
+from smbcore.nt.info import file
+from smbcore.nt.info.rename import FILE_RENAME_POSIX_SEMANTICS, LinkInformation, RenameInformation, RenameInformationEx
+
+DELETE = 0x10000
+READ = 1
+
+
+async def test_file_moves_with_its_opens(lab: Any) -> None:
+    await lab.mkdir("d")
+    await lab.make("a", b"data")
+    first = await lab.open("a")
+    second = await lab.open("a", READ)
+    await lab.rename(first, "d\\B")
+    assert first.path == second.path == "d\\B"
+    assert await lab.read(second) == b"data"
+    await first.close()
+    await second.close()
+    assert await lab.content("d\\b") == b"data"
+    assert not await lab.exists("a")
+
+
+async def test_needs_delete_access(lab: Any) -> None:
+    opened = await lab.create("a", 3)
+    with lab.fails("ACCESS_DENIED"):
+        await lab.rename(opened, "b")
+    await opened.close()
+
+
+async def test_existing_target(lab: Any) -> None:
+    await lab.make("a", b"new")
+    await lab.make("b", b"old")
+    opened = await lab.open("a")
+    with lab.fails("OBJECT_NAME_COLLISION"):
+        await lab.rename(opened, "B")
+    await lab.rename(opened, "B", replace=True)
+    await opened.close()
+    assert await lab.content("b") == b"new"
+
+
+async def test_open_target_is_not_replaced(lab: Any) -> None:
+    await lab.make("a", b"new")
+    await lab.make("b", b"old")
+    opened = await lab.open("a")
+    target = await lab.open("b", 0x80)
+    with lab.fails("ACCESS_DENIED"):
+        await lab.rename(opened, "b", replace=True)
+    flags = 1 | FILE_RENAME_POSIX_SEMANTICS
+    await opened.set_information(ic.FILE_RENAME_INFORMATION_EX, RenameInformationEx("b", flags).encode())
+    await opened.close()
+    await target.close()
+    assert await lab.content("b") == b"new"
+
+
+async def test_read_only_target_and_directory_target_are_not_replaced(lab: Any) -> None:
+    await lab.make("a")
+    await lab.make("b", file_attributes=fa.FILE_ATTRIBUTE_READONLY)
+    await lab.mkdir("d")
+    opened = await lab.open("a")
+    for name in ("b", "d"):
+        with lab.fails("ACCESS_DENIED"):
+            await lab.rename(opened, name, replace=True)
+    await opened.close()
+
+
+async def test_change_of_case_alone(lab: Any) -> None:
+    await lab.make("name")
+    opened = await lab.open("name")
+    await lab.rename(opened, "NAME")
+    assert opened.path == "NAME"
+    await opened.close()
+    assert await lab.names("") == [".", "..", "NAME"]
+
+
+async def test_directory_with_something_open_below_stays(lab: Any) -> None:
+    await lab.mkdir("d")
+    await lab.make("d\\a")
+    child = await lab.open("d\\a", 0x80)
+    opened = await lab.open("d")
+    with lab.fails("ACCESS_DENIED"):
+        await lab.rename(opened, "e")
+    await child.close()
+    await lab.rename(opened, "e")
+    await opened.close()
+    assert await lab.exists("e\\a")
+
+
+async def test_file_with_an_open_stream_stays(lab: Any) -> None:
+    await lab.make("a")
+    stream = await lab.create("a:s")
+    opened = await lab.open("a")
+    with lab.fails("ACCESS_DENIED"):
+        await lab.rename(opened, "b")
+    await stream.close()
+    await lab.rename(opened, "b")
+    await opened.close()
+
+
+async def test_bad_targets(lab: Any) -> None:
+    await lab.mkdir("d")
+    await lab.make("a")
+    opened = await lab.open("a")
+    for name, status in (
+        ("absent\\b", "OBJECT_PATH_NOT_FOUND"),
+        ("a?b", "OBJECT_NAME_INVALID"),
+        (":s", "INVALID_PARAMETER"),
+        ("b:s", "OBJECT_NAME_INVALID"),
+    ):
+        with lab.fails(status):
+            await lab.rename(opened, name)
+    with lab.fails("INVALID_PARAMETER"):
+        await opened.set_information(ic.FILE_RENAME_INFORMATION, RenameInformation("b", 0, 1).encode())
+    await opened.close()
+    root = await lab.open("")
+    with lab.fails("INVALID_PARAMETER"):
+        await lab.rename(root, "b")
+    await root.close()
+
+
+async def test_directory_cannot_move_below_itself(lab: Any) -> None:
+    await lab.mkdir("d")
+    opened = await lab.open("d")
+    with lab.fails("INVALID_PARAMETER"):
+        await lab.rename(opened, "d\\e")
+    await opened.close()
+
+
+async def test_stream_renames_within_its_file(lab: Any) -> None:
+    await lab.make("a:one", b"data")
+    opened = await lab.open("a:one")
+    with lab.fails("INVALID_PARAMETER"):
+        await lab.rename(opened, "b")
+    await lab.rename(opened, ":two:$DATA")
+    assert opened.stream == "two"
+    await opened.close()
+    assert await lab.content("a:two") == b"data"
+    assert not await lab.exists("a:one")
+
+
+async def test_delete_mark_moves_along(lab: Any) -> None:
+    opened = await lab.create("a")
+    await lab.dispose(opened)
+    await lab.rename(opened, "b")
+    assert opened.delete_pending
+    await opened.close()
+    assert not await lab.exists("b")
+
+
+async def test_hard_link(lab: Any) -> None:
+    opened = await lab.create("a")
+    await opened.write(0, b"data")
+    await opened.set_information(ic.FILE_LINK_INFORMATION, LinkInformation("b").encode())
+    standard = file.StandardInformation.decode(opened.query_information(ic.FILE_STANDARD_INFORMATION, 24))
+    assert standard.number_of_links == 2
+    with lab.fails("OBJECT_NAME_COLLISION"):
+        await opened.set_information(ic.FILE_LINK_INFORMATION, LinkInformation("b").encode())
+    await opened.close()
+    assert await lab.content("b") == b"data"
+    await lab.mkdir("d")
+    directory = await lab.open("d")
+    with lab.fails("FILE_IS_A_DIRECTORY"):
+        await directory.set_information(ic.FILE_LINK_INFORMATION, LinkInformation("e").encode())
+    await directory.close()
+
+
+async def test_opens_of_both_links_share_state(lab: Any) -> None:
+    opened = await lab.create("a")
+    await opened.set_information(ic.FILE_LINK_INFORMATION, LinkInformation("b").encode())
+    with lab.fails("SHARING_VIOLATION"):
+        await lab.open("b", share=0)
+    await opened.close()
