@@ -65,7 +65,9 @@ async def decide_access(
 
 
 async def _granted_by_parent(volume: Volume, p: OpenParameters, path: tuple[str, ...]) -> int:
-    """Return what rights on the parent directory say about its child: DELETE_CHILD lets delete, listing shows attributes."""
+    """Return what rights on the parent directory say about its child: DELETE_CHILD lets delete, listing shows
+    attributes.
+    """
     parent = await open_parent(volume, path)
     try:
         held = volume.security.maximal_access(parent.security(), p.token)

@@ -37,12 +37,13 @@ class Caching(IntFlag):
 
 @dataclass(slots=True)
 class OpenParameters:
-    """Parameters of Server Requests an Open of a File  [MS-FSA 2.1.5.1].
+    r"""Parameters of Server Requests an Open of a File  [MS-FSA 2.1.5.1].
 
-    path              share-relative with backslashes, "" for the root; may carry a stream suffix (`a\\b.txt:s:$DATA`)
+    path              share-relative with backslashes, "" for the root; may carry a stream suffix (`a\b.txt:s:$DATA`)
     desired_access    as requested, generic and MAXIMUM_ALLOWED bits included
     access_limit      what the share grants at most to this user; more than this is ACCESS_DENIED
-    oplock_key        16+16 bytes naming a caching holder (client and lease), None for none; opens of one key never break each other
+    oplock_key        16+16 bytes naming a caching holder (client and lease), None for none; opens of one key never
+                      break each other
     parent_oplock_key the same for the directory lease of the parent
     allocation_size   bytes to reserve for a created or overwritten file, 0 for none
     security          self-relative descriptor to apply to a created file, None to inherit
@@ -133,32 +134,39 @@ class VolumeConfig:
     max_opens: int = 65536
 
 
-# Volume(backend, config, clock) -------------------------------------------------------------------------------
-#   async open_file(parameters: OpenParameters) -> Open         [MS-FSA 2.1.5.1]; raises every NtError of that section;
-#                                                               waits for breaks; cancellation (task.cancel) leaves no trace
-#   volume_info(), query_fs_information(info_class, max_length) -> bytes, set_fs_information(open, info_class, data)
-#   opens -> iterable of Open, close() closes everything
+# Volume(backend, config, clock) --------------------------------------------------------------------------------------
 #
-# Open attributes: granted_access, share_access, create_options, create_action (nt/create.py), path (share relative with "\"),
-#   stream, is_directory, file_key (hashable), file_id (64 bit), delete_pending (of the file), maximal_access (property; for MxAc),
-#   desired parameters are not kept.
-# Open methods (all check granted access and raise NtError with the status that MS-FSA / MS-SMB2 name):
-#   info() -> NodeInfo (attributes without NORMAL; sizes of the stream; sticky times applied)
-#   async read_into(offset, view: memoryview) -> int            END_OF_FILE at/after the end unless len(view)==0, FILE_LOCK_CONFLICT
-#   async write(offset, data, write_through=False) -> int       offset -1 / append-only rules, breaks level II / R of others
+#   async open_file(parameters: OpenParameters) -> Open
+#       [MS-FSA 2.1.5.1]; raises every NtError of that section; waits for breaks; cancellation leaves no trace
+#   volume_info(), query_fs_information(info_class, max_length) -> bytes, set_fs_information(open, info_class, data)
+#   opens -> iterable of Open;  async close() closes everything, the backend too
+#
+# Open attributes
+#   granted_access, share_access, create_options, create_action (nt/create.py), path (share relative with "\"), stream,
+#   is_directory, file_key (hashable), file_id (64 bit), delete_pending (of the file), maximal_access (for MxAc), token
+#
+# Open methods; all check granted access and raise NtError with the status that MS-FSA or MS-SMB2 names
+#   info() -> NodeInfo                          attributes without NORMAL, sizes of the stream
+#   async read_into(offset, view) -> int        END_OF_FILE at the end unless len(view) == 0, FILE_LOCK_CONFLICT
+#   async write(offset, data, write_through=False) -> int
+#       offset -1 and append-only rules, breaks level II and R of others
 #   async flush()
-#   async lock(elements: list[LockElement], *, fail_immediately: bool)     LOCK_NOT_GRANTED / waits; rolls back on failure
-#   unlock(elements)                                            RANGE_NOT_LOCKED
-#   query_information(info_class, max_length, *, position=0) -> bytes      NtError(BUFFER_OVERFLOW, data=partial) for cut variable parts,
-#                                                               INFO_LENGTH_MISMATCH below the fixed part (data = 4-byte needed size where known)
-#   async set_information(info_class, data)                     rename, link, disposition, eof, allocation, basic, position, mode, EA …
-#   query_security(security_information) -> bytes ; set_security(security_information, data)
-#   query_extended_attributes(names: list[bytes] | None, max_length, restart, single, index) -> bytes
-#   async query_directory(info_class, pattern: str, max_length, *, restart, reopen, single, index) -> bytes   NO_SUCH_FILE, NO_MORE_FILES …
-#   async change_notify(completion_filter, watch_tree, max_length) -> list of (action, name)    waits; NOTIFY_ENUM_DIR / NOTIFY_CLEANUP as NtError
-#   async fsctl(code, data, max_output) -> bytes                file-system control codes that concern one open; copychunk via copy_chunks()
-#   async copy_chunks(source: Open, chunks: [(src,dst,len)], ...) -> (count, last_bytes, total)
-#   request_oplock(level: OplockLevel, caching: Caching, listener: BreakListener, key: bytes | None) -> OplockGrant
-#   acknowledge_break(level: OplockLevel, caching: Caching) -> OplockGrant | raises INVALID_OPLOCK_PROTOCOL, UNSUCCESSFUL, REQUEST_NOT_ACCEPTED
+#   async lock(elements, *, fail_immediately)   LOCK_NOT_GRANTED, or waits; rolls back on failure
+#   unlock(elements)                            RANGE_NOT_LOCKED
+#   query_information(info_class, max_length, *, position=0) -> bytes
+#       BUFFER_OVERFLOW (data = what fits), INFO_LENGTH_MISMATCH (data = needed size, 4 bytes)
+#   async set_information(info_class, data)     rename, link, disposition, sizes, basic, position, mode, EA ...
+#   query_security(security_information) -> bytes;  set_security(security_information, data)
+#   query_extended_attributes(names | None, max_length, restart=False, single=False, index=0) -> bytes
+#   async query_directory(info_class, pattern, max_length, *, restart, reopen, single, index) -> bytes
+#       NO_SUCH_FILE, NO_MORE_FILES, BUFFER_OVERFLOW, INFO_LENGTH_MISMATCH
+#   async change_notify(completion_filter, watch_tree, max_length) -> list of (action, name)
+#       waits; NOTIFY_ENUM_DIR, NOTIFY_CLEANUP, DELETE_PENDING as NtError
+#   async fsctl(code, data, max_output) -> bytes
+#   async copy_chunks(source, [(source offset, offset, length)], *, require_read=False) -> (count, last bytes, total)
+#   async duplicate_extents(source, source_offset, offset, length)
+#   request_oplock(level, caching, listener, key=None) -> OplockGrant
+#   acknowledge_break(level, caching) -> OplockGrant
+#       INVALID_OPLOCK_PROTOCOL, UNSUCCESSFUL, REQUEST_NOT_ACCEPTED;  a further step follows the answer as a notice
 #   oplock -> (level, caching) now held;  transfer_descriptor() -> int | None
-#   async close() -> None                                       releases locks, share mode, oplock; completes pending waits; delete on close
+#   async close()                               locks, share mode, oplock, pending waits, delete on close

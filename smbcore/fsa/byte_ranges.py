@@ -1,9 +1,9 @@
 """Byte-range locks of one stream  [MS-FSA 2.1.4.10, 2.1.5.7, 2.1.5.8].
 
-A range belongs to an open. An exclusive range collides with every overlapping one, also of the same open; a shared range
-only with exclusive ones of other opens, so shared ranges stack, also on an own exclusive range. Reading collides with
-exclusive ranges of others; writing also with every shared range, the open's own included. A range of no bytes collides
-only where it lies strictly inside of another.
+A range belongs to an open. An exclusive range collides with every overlapping one, also of the same open; a shared
+range only with exclusive ones of other opens, so shared ranges stack, also on an own exclusive range. Reading
+collides with exclusive ranges of others; writing also with every shared range, the open's own included. A range of no
+bytes collides only where it lies strictly inside of another.
 """
 
 from __future__ import annotations

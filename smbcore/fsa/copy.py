@@ -25,8 +25,8 @@ async def copy_chunks(
 
     require_read  the control is COPYCHUNK and not COPYCHUNK_WRITE: the target must be readable too
     Errors: INVALID_PARAMETER no piece, or more than the limits (data: SRV_COPYCHUNK_RESPONSE with the limits);
-            ACCESS_DENIED;  INVALID_VIEW_SIZE a piece goes beyond the end of the source;  FILE_LOCK_CONFLICT;  DISK_FULL.
-            An error after some pieces carries what was done (data: SRV_COPYCHUNK_RESPONSE).
+            ACCESS_DENIED;  INVALID_VIEW_SIZE a piece goes beyond the end of the source;  FILE_LOCK_CONFLICT;
+            DISK_FULL. An error after some pieces carries what was done (data: SRV_COPYCHUNK_RESPONSE).
     """
     _check_limits(chunks)
     _check_ends(opened, source)

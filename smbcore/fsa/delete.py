@@ -1,8 +1,8 @@
 """Deletion: who asks for it, when it happens  [MS-FSA 2.1.5.5, 2.1.5.15.3].
 
 A link or stream is marked (delete token) by the disposition of an open, or when an open that was made with
-DELETE_ON_CLOSE closes; from then on it cannot be opened; it goes with its last open. Hard links of a file are marked each
-for itself.
+DELETE_ON_CLOSE closes; from then on it cannot be opened; it goes with its last open. Hard links of a file are marked
+each for itself.
 """
 
 from __future__ import annotations

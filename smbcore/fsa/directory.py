@@ -1,7 +1,7 @@
 """Listing a directory  [MS-FSA 2.1.5.6].
 
-The names are fetched once per enumeration, filtered by the pattern, and their metadata asked for in batches as the client
-comes back for more. The pattern of the first request stays until a request restarts with another.
+The names are fetched once per enumeration, filtered by the pattern, and their metadata asked for in batches as the
+client comes back for more. The pattern of the first request stays until a request restarts with another.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from smbcore.fsa.backend import NodeInfo
 from smbcore.nt.access import FILE_LIST_DIRECTORY, FILE_READ_ATTRIBUTES, FILE_READ_DATA
 from smbcore.nt.info.classes import FILE_NAMES_INFORMATION, fixed_size
 from smbcore.nt.info.directory import CLASSES, DirectoryEntry, Packer
-from smbcore.nt.names import Pattern
+from smbcore.nt.names import Pattern, check_component
 from smbcore.nt.status import NtError, Status
 
 if TYPE_CHECKING:
@@ -57,7 +57,8 @@ async def query_directory(
 
     pattern  empty means everything on the first call, and the pattern so far later
     index    ignored: this file system has no stable positions
-    Errors: INVALID_PARAMETER not a directory;  ACCESS_DENIED;  INVALID_INFO_CLASS;  NO_SUCH_FILE nothing matches at all;
+    Errors: INVALID_PARAMETER not a directory;  ACCESS_DENIED;  INVALID_INFO_CLASS;  NO_SUCH_FILE nothing matches at
+    all;
             NO_MORE_FILES;  INFO_LENGTH_MISMATCH not even the fixed part fits;  BUFFER_OVERFLOW the first name does not.
     """
     del index
@@ -81,19 +82,33 @@ async def _begin(opened: Open, expression: str) -> Enumeration:
     """Fetch and filter the names."""
     pattern = Pattern(expression, case_sensitive=opened.volume.case_sensitive)
     enumeration = Enumeration(pattern)
+    if pattern.literal is not None:
+        enumeration.names = await _find_one(opened, expression)
+        return enumeration
     node = opened.node
     names = await node.names()
     if pattern.matches_all:
         enumeration.names = [".", "..", *names]
         return enumeration
     matches = pattern.matches
-    found = [name for name in (".", "..") if matches(name)]
-    tilde = "~" in expression or pattern.literal is None
-    for name in names:
-        if matches(name) or (tilde and (short := node.short_name(name)) and matches(short)):
-            found.append(name)
-    enumeration.names = found
+    enumeration.names = [name for name in (".", "..") if matches(name)]
+    enumeration.names += [name for name in names if matches(name) or matches(node.short_name(name))]
     return enumeration
+
+
+async def _find_one(opened: Open, name: str) -> list[str]:
+    """Return the entry that a pattern without wildcards can match, however large the directory is."""
+    if name in (".", ".."):
+        return [name]
+    try:
+        check_component(name)
+        node = await opened.volume.backend.open((*opened.node.path, name), follow=False)
+    except NtError:
+        return []  # no such name, whatever the reason: the listing says NO_SUCH_FILE
+    try:
+        return [node.path[-1]]
+    finally:
+        node.close()
 
 
 async def _continue(opened: Open, e: Enumeration, info_class: int, max_length: int, *, single: bool) -> bytes:

@@ -1,7 +1,7 @@
 """The truth about open files: who has what open, with which promises  [MS-FSA 2.1.1.3, 2.1.1.6].
 
-`async with table.file(key) as state` is the only way in. The table in this module lives in the memory of one process and
-never suspends there; one that serves several workers would. A state lives as long as somebody is inside or has
+`async with table.file(key) as state` is the only way in. The table in this module lives in the memory of one process
+and never suspends there; one that serves several workers would. A state lives as long as somebody is inside or has
 the file open.
 """
 

@@ -30,7 +30,8 @@ _MAX_OFFSET = 0x7FFF_FFFF_FFFF_FFFF
 async def run(opened: Open, code: int, data: bytes, max_output: int) -> bytes:
     """Run a control.
 
-    Errors: INVALID_DEVICE_REQUEST a control that this file system does not have;  INVALID_PARAMETER malformed;  those of
+    Errors: INVALID_DEVICE_REQUEST a control that this file system does not have;  INVALID_PARAMETER malformed;  those
+    of
             the control.
     """
     control = _CONTROLS.get(code)

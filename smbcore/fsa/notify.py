@@ -1,8 +1,9 @@
 """Change notification: watches on open directories  [MS-FSA 2.1.4.1, 2.1.5.11, MS-SMB2 3.3.5.19].
 
 The first request of an open starts its watch and fixes filter, depth and buffer size. From then on changes are kept for
-the next request; when they outgrow the buffer they are forgotten and that request fails with NOTIFY_ENUM_DIR: the client
-has to list the directory. A pending request is completed by the first change; the two halves of a rename come together.
+the next request; when they outgrow the buffer they are forgotten and that request fails with NOTIFY_ENUM_DIR: the
+client has to list the directory. A pending request is completed by the first change; the two halves of a rename come
+together.
 """
 
 from __future__ import annotations

@@ -268,7 +268,10 @@ class Open:
         self.file.archive_known = True
 
     async def flush(self) -> None:
-        """Return when the data is on stable storage  [MS-FSA 2.1.5.7].  Errors: ACCESS_DENIED unless open for writing."""
+        """Return when the data is on stable storage  [MS-FSA 2.1.5.7].
+
+        Errors: ACCESS_DENIED unless open for writing.
+        """
         if not self.granted_access & _WRITES:
             raise NtError(Status.ACCESS_DENIED, f"flushing {self.path!r}")
         await self.node.flush()

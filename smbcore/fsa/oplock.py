@@ -12,15 +12,15 @@ R, exclusive RW, batch RWH. An operation that would make a cache stale takes bit
 A legacy holder only knows the way to level II and to none, so it loses W and H together. Taking R from a holder that
 has nothing else is done when the notice is sent. Taking W or H needs the holder's answer: it is `breaking` until it
 acknowledges, releases (closes), or the time runs out, which counts as an answer that it keeps nothing. While it breaks,
-`requested` is what the notice said and `required` what meanwhile is needed; if the answer leaves more than `required`, the
-next break follows, in steps as Windows does it: "RWH" to "RH" to "R" to "".
+`requested` is what the notice said and `required` what meanwhile is needed; if the answer leaves more than
+`required`, the next break follows, in steps as Windows does it: "RWH" to "RH" to "R" to "".
 
 Holders of the same key never break each other, and an operation never breaks the lease it works under; a legacy level
 II of the operation's own open is broken (its cache of the old bytes is shared by the whole client). A lease without any
 bit left is still a holder: the opens under it keep others from caching writes.
 
-Who waits: an open whose break takes W (or H, in conflict). Everything else goes on at once. Waiters are woken whenever a
-holder changed, and decide anew.
+Who waits: an open whose break takes W (or H, in conflict). Everything else goes on at once. Waiters are woken
+whenever a holder changed, and decide anew.
 """
 
 from __future__ import annotations
@@ -156,7 +156,7 @@ class Oplocks:
         granted = self._grantable(opener, wanted, key if granular else None, others, granular, has_byte_ranges)
         if granular and key is not None:
             return self._grant_lease(opener, wanted, granted, listener, key)
-        new_level = _LEVEL_OF[granted] if granted in _LEVEL_OF else OplockLevel.NONE
+        new_level = _LEVEL_OF.get(granted, OplockLevel.NONE)
         if new_level != OplockLevel.NONE:
             holder = Holder(self, opener, listener, _CACHING_OF[new_level], granular=False)
             self._join(holder, opener)
@@ -326,8 +326,8 @@ class Oplocks:
         """Take the answer to a break  [MS-FSA 2.1.5.19].
 
         Errors: UNSUCCESSFUL (lease), INVALID_OPLOCK_PROTOCOL (legacy) nothing is breaking;  REQUEST_NOT_ACCEPTED the
-                lease answer keeps more than the notice allowed;  INVALID_OPLOCK_PROTOCOL the same of a legacy answer, and
-                the oplock is lost.
+                lease answer keeps more than the notice allowed;  INVALID_OPLOCK_PROTOCOL the same of a legacy answer,
+                and the oplock is lost.
         """
         if holder.granular:
             return self._acknowledge_lease(holder, caching)

@@ -33,7 +33,8 @@ def query_information(opened: Open, info_class: int, max_length: int, *, positio
     """Return an information structure.
 
     position  what to report as the current position if the open has none of its own
-    Errors: INVALID_INFO_CLASS;  NOT_SUPPORTED a class that is not offered over SMB2;  INFO_LENGTH_MISMATCH below the fixed
+    Errors: INVALID_INFO_CLASS;  NOT_SUPPORTED a class that is not offered over SMB2;  INFO_LENGTH_MISMATCH below the
+    fixed
             part (data: needed size);  BUFFER_OVERFLOW the name was cut (data: what fits);  ACCESS_DENIED.
     """
     encoder = _QUERIES.get(info_class)
@@ -207,8 +208,10 @@ def _streams(opened: Open) -> bytes:
         finally:
             if main is not None:
                 main.close()
-    for stream in node.streams():
-        entries.append(links.StreamEntry(f":{stream.name}:$DATA", stream.end_of_file, stream.allocation_size))
+    entries += [
+        links.StreamEntry(f":{stream.name}:$DATA", stream.end_of_file, stream.allocation_size)
+        for stream in node.streams()
+    ]
     return links.encode_streams(entries)
 
 
@@ -284,7 +287,8 @@ def query_extended_attributes(
 
     names    only these, in this order, absent ones with an empty value; None: all, going on where the last call ended
     index    1-based number of the first one wanted, 0 for not given
-    Errors: ACCESS_DENIED;  NO_EAS_ON_FILE;  NO_MORE_EAS;  NONEXISTENT_EA_ENTRY a bad index;  BUFFER_TOO_SMALL the first does
+    Errors: ACCESS_DENIED;  NO_EAS_ON_FILE;  NO_MORE_EAS;  NONEXISTENT_EA_ENTRY a bad index;  BUFFER_TOO_SMALL the
+    first does
             not fit;  BUFFER_OVERFLOW not all of the named ones fit (data: those that do).
     """
     if not opened.granted_access & FILE_READ_EA:

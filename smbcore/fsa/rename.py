@@ -31,8 +31,8 @@ async def rename(opened: Open, name: str, flags: int) -> None:
     """Rename what is open to the share-relative `name`, or to `:stream`.
 
     Errors: ACCESS_DENIED without DELETE, no right to add to the new parent, something below or the target is open;
-            OBJECT_NAME_COLLISION the target exists and is not to be replaced;  INVALID_PARAMETER the root, or a stream's
-            name for a file;  those of paths and of the backend.
+            OBJECT_NAME_COLLISION the target exists and is not to be replaced;  INVALID_PARAMETER the root, or a
+            stream's name for a file;  those of paths and of the backend.
     """
     if not opened.granted_access & DELETE:
         raise NtError(Status.ACCESS_DENIED, "rename without DELETE")
@@ -186,7 +186,9 @@ async def _move(opened: Open, parent: Node, name: str, flags: int) -> None:
 
 
 def _report_move(opened: Open, old: tuple[str, ...], new: tuple[str, ...]) -> None:
-    """Tell watchers: one pair inside of a directory, else a removal and an addition; a file's attributes count as changed."""
+    """Tell watchers: one pair inside of a directory, else a removal and an addition; a file's attributes count as
+    changed.
+    """
     volume = opened.volume
     key = opened.parent_oplock_key
     change = notify.DIR_NAME if opened.is_directory else notify.FILE_NAME

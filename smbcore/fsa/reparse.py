@@ -50,7 +50,10 @@ def symlink_error(point: ReparsePoint, unparsed: int) -> bytes:
 
 
 def load(node: Node) -> ReparsePoint | None:
-    """Return the reparse data of a file, None if it has none.  Errors: IO_REPARSE_DATA_INVALID stored data is damaged."""
+    """Return the reparse data of a file, None if it has none.
+
+    Errors: IO_REPARSE_DATA_INVALID stored data is damaged.
+    """
     data = node.object_metadata(METADATA)
     if data is not None:
         try:
@@ -65,7 +68,10 @@ def load(node: Node) -> ReparsePoint | None:
 
 
 def get(opened: Open, data: bytes, max_output: int) -> bytes:
-    """FSCTL_GET_REPARSE_POINT  [MS-FSA 2.1.5.10.8].  Errors: NOT_A_REPARSE_POINT;  BUFFER_TOO_SMALL;  BUFFER_OVERFLOW."""
+    """FSCTL_GET_REPARSE_POINT  [MS-FSA 2.1.5.10.8].
+
+    Errors: NOT_A_REPARSE_POINT;  BUFFER_TOO_SMALL;  BUFFER_OVERFLOW.
+    """
     del data
     point = load(opened.node)
     if point is None:

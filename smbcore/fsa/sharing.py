@@ -37,7 +37,9 @@ def admits(share: int, access: int) -> bool:
 
 
 def conflicts(access: int, share: int, existing: Iterable[Sharer]) -> bool:
-    """Tell whether an open for `access` that shares `share` collides with one of `existing`, opens of the same stream."""
+    """Tell whether an open for `access` that shares `share` collides with one of `existing`, opens of the same
+    stream.
+    """
     if not access & SHARED_ACCESS:
         return False
     for other in existing:

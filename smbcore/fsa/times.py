@@ -42,7 +42,9 @@ def check_time(value: int) -> None:
 
 
 def settle(requested: int, current: int) -> tuple[int | None, int | None, bool]:
-    """Return (time to set or None, time that stands still or None, whether stillness changes) for one requested time."""
+    """Return (time to set or None, time that stands still or None, whether stillness changes) for one requested
+    time.
+    """
     if requested == KEEP:
         return None, None, False
     if requested == FREEZE:

@@ -1,7 +1,7 @@
 """A volume: the root of everything that is open on one backend  [MS-FSA 2.1.1.1].
 
-Owns the opens, the file table, the watches and the security caches. Owned by the share that serves it; everything in it is
-touched on the event-loop thread only.
+Owns the opens, the file table, the watches and the security caches. Owned by the share that serves it; everything in
+it is touched on the event-loop thread only.
 """
 
 from __future__ import annotations
