@@ -6,10 +6,10 @@ import asyncio
 
 from smbcore.client.message import How, Signature
 from smbcore.client.negotiated import Offer
+from smbcore.client.raw import IMPERSONATION, SHARE_ALL
 from smbcore.nt.access import FILE_ALL_ACCESS
 from smbcore.nt.create import FILE_OPEN_IF
 from smbcore.wire.create import CreateRequest
-from smbcore.client.raw import IMPERSONATION, SHARE_ALL
 
 UNSIGNED = How(signature=Signature.NEVER)
 SIGNED = How(signature=Signature.ALWAYS)
@@ -28,7 +28,9 @@ async def turn(times=20):
         await asyncio.sleep(0)
 
 
-def create_request(name, access=FILE_ALL_ACCESS, disposition=FILE_OPEN_IF, options=0, oplock=0, share=SHARE_ALL, contexts=()):
+def create_request(
+    name, access=FILE_ALL_ACCESS, disposition=FILE_OPEN_IF, options=0, oplock=0, share=SHARE_ALL, contexts=()
+):
     return CreateRequest(oplock, IMPERSONATION, access, 0x80, share, disposition, options, name, list(contexts))
 
 

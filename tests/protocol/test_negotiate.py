@@ -78,7 +78,9 @@ async def test_contexts_of_311_that_do_not_do(server, contexts, status):
 
 
 async def test_several_hashes_without_salt_and_unknown_contexts_pass(server):
-    raw = await server.negotiated(only(0x0311, contexts=[Unknown(0x1234, b"x"), Preauth([7, 1], b""), Unknown(0x1234, b"")]))
+    raw = await server.negotiated(
+        only(0x0311, contexts=[Unknown(0x1234, b"x"), Preauth([7, 1], b""), Unknown(0x1234, b"")])
+    )
     kinds = {type(context) for context in raw.connection.negotiated.response.contexts}
     assert kinds == {Preauth}
     assert raw.connection.negotiated.cipher == 0
