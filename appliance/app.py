@@ -6,13 +6,21 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI, Request
+from fastapi.responses import JSONResponse
+from fastapi.staticfiles import StaticFiles
 
-from appliance.api import health
+from appliance import failures
+from appliance.api import activity, health, people, shares, system
+from appliance.api.dependencies import Call, rules
+from appliance.models.system import ProblemShape
+from appliance.pages import routes
+from appliance.pages.rendering import STATIC_FOLDER, Renderer
 from appliance.security.headers import SecurityHeaders
 from appliance.state import AppState
 
 _LARGEST_BODY = 1 << 20
+_PROBLEM = {"model": ProblemShape, "description": "Refused (RFC 9457, `application/problem+json`)."}
 
 
 def create_app(state: AppState) -> FastAPI:
@@ -28,6 +36,7 @@ def create_app(state: AppState) -> FastAPI:
 
     app = FastAPI(
         title="Holdfast",
+        summary="Manage an SMB file server: shares, people, and what goes on now.",
         version="1",
         lifespan=lifespan,
         docs_url=None,
@@ -36,6 +45,25 @@ def create_app(state: AppState) -> FastAPI:
         max_body_size=_LARGEST_BODY,
     )
     app.state.holdfast = state
+    app.state.renderer = renderer = Renderer()
+    failures.install(app, renderer.error_page)
+    app.add_middleware(failures.LastResort, error_page=renderer.error_page)
     app.add_middleware(SecurityHeaders)
     app.include_router(health.router)
+    app.include_router(_api())
+    app.include_router(routes.router, include_in_schema=False)
+    app.mount("/static", StaticFiles(directory=STATIC_FOLDER), name="static")
     return app
+
+
+def _api() -> APIRouter:
+    router = APIRouter(prefix="/api/v1", responses={"4XX": _PROBLEM, "5XX": _PROBLEM})
+    for part in (shares.router, people.router, activity.router, system.router):
+        router.include_router(part)
+
+    @router.get("/openapi.json", include_in_schema=False, **rules("activity:read"))
+    def openapi(call: Call, request: Request) -> JSONResponse:
+        """Describe this API."""
+        return JSONResponse(request.app.openapi())
+
+    return router

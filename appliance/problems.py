@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,3 +88,37 @@ def too_many_attempts(seconds: int) -> Problem:
         f"Wait {seconds} seconds before the next attempt.",
         headers={"Retry-After": str(seconds)},
     )
+
+
+KINDS: Mapping[str, str] = MappingProxyType(
+    {
+        "unreadable": "The request is not JSON, or is cut off. Send it as `application/json`.",
+        "invalid-input": "One or more inputs cannot be used; `errors` says which, and why.",
+        "not-signed-in": "There is no valid token or browser session. Sign in, or send `Authorization: Bearer hf_…`.",
+        "scope-missing": "The token is valid, but lacks the scope that this needs. Make one with that scope.",
+        "not-allowed": "You may not do this.",
+        "not-an-administrator": "The account can use the shares, but not manage the server.",
+        "csrf-mismatch": "The form or script did not carry the secret of its session. Load the page again.",
+        "share-not-found": "There is no share of that name.",
+        "user-not-found": "There is no user of that name.",
+        "group-not-found": "There is no group of that name.",
+        "session-not-found": "The session has ended.",
+        "tcon-not-found": "The client has disconnected from the share.",
+        "open-not-found": "The file has been closed.",
+        "node-not-found": "There is no such node.",
+        "token-not-found": "The token was revoked.",
+        "not-found": "There is nothing at this address.",
+        "core-not-found": "The SMB server has no such object any more: it has just gone.",
+        "core-unreachable": "The SMB server does not answer, so nothing was done there. Check that it is running.",
+        "core-internal": "The SMB server failed to carry this out; its log says why.",
+        "if-match-missing": "Changes need `If-Match` with the entity tag that you have read, so that none get lost.",
+        "if-match-unreadable": '`If-Match` is an entity tag as the server sends it, such as `"v17"`.',
+        "changed-meanwhile": "Someone else changed the object; `current` holds it as it is now. Merge, and try again.",
+        "too-many-attempts": "Wait as long as `Retry-After` says.",
+        "setup-link-invalid": "The set-up link was used or has expired; `holdfast setup-url` prints a new one.",
+        "gone": "It was there a moment ago.",
+        "database-failing": "The database does not work; try again in a moment.",
+        "internal": "A fault of the server; `trace_id` finds it in the log.",
+    }
+)
+"""What each kind of problem means, and what to do about it."""

@@ -43,6 +43,7 @@ def serve(installation: Installation, address: Address) -> None:
             log_config=None,
             access_log=False,
             server_header=False,
+            proxy_headers=False,
             backlog=_BACKLOG,
             timeout_graceful_shutdown=_SECONDS_TO_FINISH,
         )

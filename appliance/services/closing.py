@@ -21,21 +21,21 @@ _ORDER = {"loss": 0, "attention": 1, "safe": 2}
 def open_impact(work: Work, open_id: str) -> Impact:
     """Tell what closing an open would do; Problem 404 when it is gone."""
     with work.engine.connect() as connection:
-        return _impact([get_open(connection, open_id)], [])
+        return handles_impact([get_open(connection, open_id)])
 
 
 def session_impact(work: Work, session_id: str) -> Impact:
     """Tell what disconnecting a session would do; Problem 404 when it is gone."""
     with work.engine.connect() as connection:
         get_session(connection, session_id)
-        return _impact(opens_of_session(connection, session_id), [session_id])
+        return handles_impact(opens_of_session(connection, session_id), [session_id])
 
 
 def tcon_impact(work: Work, tcon_id: str) -> Impact:
     """Tell what disconnecting a tree connect would do; Problem 404 when it is gone."""
     with work.engine.connect() as connection:
         get_tcon(connection, tcon_id)
-        return _impact(opens_of_tcon(connection, tcon_id), [])
+        return handles_impact(opens_of_tcon(connection, tcon_id))
 
 
 def close_open(work: Work, open_id: str, reason: str = "") -> Done:
@@ -63,6 +63,16 @@ def disconnect_tcon(work: Work, tcon_id: str, reason: str = "") -> Done:
     return _command(work, deed, DisconnectTcon(int(tcon_id), reason))
 
 
+def handles_impact(opens: Sequence[Open], sessions: Sequence[str] = ()) -> Impact:
+    """Tell what closing these handles would do."""
+    handles = sorted((_handle(item) for item in opens), key=lambda handle: _ORDER[handle.risk])
+    lost = sum(handle.risk == "loss" for handle in handles)
+    summary = f"{plural(len(handles), 'handle', 'handles')} will be closed"
+    if lost:
+        summary += f"; unsaved data may be lost in {plural(lost, 'file', 'files')}"
+    return Impact(sessions_ended=list(sessions), opens_closed=handles, summary=f"{summary}.")
+
+
 def _command(work: Work, deed: Deed, message: Message) -> Done:
     try:
         reply = work.core.request(message)
@@ -73,15 +83,6 @@ def _command(work: Work, deed: Deed, message: Message) -> Done:
     if isinstance(reply, messages.Done):
         return Done(closed=reply.count, detail=reply.detail)
     return Done(closed=0, detail="")
-
-
-def _impact(opens: Sequence[Open], sessions: list[str]) -> Impact:
-    handles = sorted((_handle(item) for item in opens), key=lambda handle: _ORDER[handle.risk])
-    lost = sum(handle.risk == "loss" for handle in handles)
-    summary = f"{plural(len(handles), 'handle', 'handles')} will be closed"
-    if lost:
-        summary += f"; unsaved data may be lost in {plural(lost, 'file', 'files')}"
-    return Impact(sessions_ended=sessions, opens_closed=handles, summary=f"{summary}.")
 
 
 def _handle(item: Open) -> Handle:

@@ -1,0 +1,19 @@
+"""All pages."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+
+from appliance.pages import activity, gate, overview, people, reference, shares
+
+router = APIRouter()
+for _part in (
+    gate.router,
+    overview.router,
+    activity.router,
+    activity.live_router,
+    shares.router,
+    people.router,
+    reference.router,
+):
+    router.include_router(_part)

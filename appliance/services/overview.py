@@ -1,0 +1,146 @@
+"""The state of the whole server on one screen: what needs attention, how full the volumes are, who is busiest."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy import Connection, func, select
+
+from appliance.models.activity import Counts, Session
+from appliance.models.shares import Share
+from appliance.models.system import AuditRecord
+from appliance.problems import Problem
+from appliance.services.activity import count_activity, list_sessions
+from appliance.services.audit_log import AuditFilter, search
+from appliance.services.holdings import list_nodes
+from appliance.services.paging import PageRequest
+from appliance.services.shares import list_shares
+from appliance.services.work import Work
+from smbcore.control.messages import Ping
+from smbcore.state.schema import account, session
+
+_NEARLY_FULL = 0.9
+_BUSIEST = 5
+_RECENT = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Attention:
+    """Something that somebody should look at.
+
+    level   "danger" or "warn" or "info"
+    action  words and address of the page that helps
+    """
+
+    level: str
+    title: str
+    detail: str
+    action: str = ""
+    address: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Volume:
+    """A file system that shares live on.
+
+    used, total  bytes
+    """
+
+    shares: tuple[str, ...]
+    used: int
+    total: int
+
+    @property
+    def percent(self) -> int:
+        """How full it is."""
+        return round(100 * self.used / self.total) if self.total else 0
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """Everything on the first page."""
+
+    attention: tuple[Attention, ...]
+    counts: Counts
+    busiest: tuple[Session, ...]
+    shares: tuple[Share, ...]
+    volumes: tuple[Volume, ...]
+    recent: tuple[AuditRecord, ...]
+    bytes_in: int
+    bytes_out: int
+
+
+def read_overview(work: Work) -> Overview:
+    """Gather the overview."""
+    with work.engine.connect() as connection:
+        found_shares = list_shares(connection)
+        volumes = _volumes(found_shares)
+        bytes_in, bytes_out = connection.execute(
+            select(func.coalesce(func.sum(session.c.bytes_in), 0), func.coalesce(func.sum(session.c.bytes_out), 0))
+        ).one()
+        page = PageRequest(limit=_BUSIEST, sort="-opens")
+        return Overview(
+            attention=tuple(_attention(work, connection, found_shares, volumes)),
+            counts=count_activity(connection),
+            busiest=tuple(list_sessions(connection, page=page).items),
+            shares=tuple(sorted(found_shares, key=lambda share: -share.opens)[:_BUSIEST]),
+            volumes=volumes,
+            recent=tuple(search(connection, AuditFilter(), _RECENT).items),
+            bytes_in=int(bytes_in),
+            bytes_out=int(bytes_out),
+        )
+
+
+def is_core_alive(work: Work) -> bool:
+    """Tell whether the SMB server answers."""
+    try:
+        work.core.request(Ping())
+    except Problem:
+        return False
+    return True
+
+
+def _attention(work: Work, connection: Connection, shares: list[Share], volumes: tuple[Volume, ...]) -> list[Attention]:
+    found: list[Attention] = []
+    if not is_core_alive(work):
+        found.append(
+            Attention(
+                "danger",
+                "The SMB server does not answer",
+                "Clients cannot connect. The management pages work, and changes take effect when it runs again.",
+                "See nodes",
+                "/activity/nodes",
+            )
+        )
+    for node in list_nodes(connection, work.now).items:
+        if node.state == "silent":
+            detail = "It should be up, but it has stopped reporting."
+            found.append(Attention("warn", f"Nothing heard of {node.name}", detail, "See nodes", "/activity/nodes"))
+    for volume in volumes:
+        if volume.total and volume.used / volume.total >= _NEARLY_FULL:
+            title = f"The volume of {', '.join(volume.shares)} is {volume.percent} % full"
+            found.append(Attention("warn", title, "Make room before clients fail to save their files."))
+    if not shares:
+        detail = "Share a folder, so that clients have something to connect to."
+        found.append(Attention("info", "Nothing is shared yet", detail, "Create a share", "/shares/new"))
+    users = connection.scalar(select(func.count()).select_from(account).where(account.c.role == "user"))
+    if not users:
+        detail = "Add the people who should use the shares."
+        found.append(Attention("info", "There are no users yet", detail, "Add a user", "/people/users/new"))
+    return found
+
+
+def _volumes(shares: list[Share]) -> tuple[Volume, ...]:
+    names: dict[int, list[str]] = {}
+    sizes: dict[int, tuple[int, int]] = {}
+    for share in shares:
+        try:
+            device = Path(share.path).stat().st_dev
+            usage = shutil.disk_usage(share.path)
+        except OSError:
+            continue  # the share's own page tells that its folder is missing
+        names.setdefault(device, []).append(share.name)
+        sizes[device] = (usage.used, usage.total)
+    return tuple(Volume(tuple(names[device]), *sizes[device]) for device in names)
