@@ -1,17 +1,23 @@
-"""The schema version of a database: check it, bring it up to date."""
+"""The schema version of a database: check it, bring it up to date.
+
+Alembic is imported only where something is upgraded: the core checks the version at every start, and Alembic with
+its template engine takes as long to import as everything else of SQLAlchemy.
+"""
 
 from __future__ import annotations
 
 from importlib.util import find_spec
+from typing import TYPE_CHECKING
 
-from alembic import command
-from alembic.config import Config
 from sqlalchemy import Engine, inspect, select, table
 from sqlalchemy.sql import column
 
 from smbcore.state.engine import writing
 from smbcore.state.errors import SchemaError
 from smbcore.state.version import SCHEMA_VERSION, revision_name
+
+if TYPE_CHECKING:
+    from alembic.config import Config
 
 _ALEMBIC_TABLE = "alembic_version"
 
@@ -49,6 +55,8 @@ def upgrade(engine: Engine) -> None:
 
     Errors:  SchemaError  the database is newer than this program
     """
+    from alembic import command  # noqa: PLC0415 - see above
+
     if read_schema_version(engine) > SCHEMA_VERSION:
         check_schema_version(engine)
     with writing(engine) as connection:
@@ -58,6 +66,8 @@ def upgrade(engine: Engine) -> None:
 
 
 def _alembic_config() -> Config:
+    from alembic.config import Config  # noqa: PLC0415 - see above
+
     spec = find_spec("migrations")
     if spec is None or not spec.submodule_search_locations:
         raise SchemaError("the migrations package is not installed")

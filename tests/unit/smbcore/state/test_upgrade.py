@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import subprocess
+import sys
 from importlib.util import find_spec
 
 import pytest
@@ -84,3 +86,9 @@ def test_the_history_is_one_line_that_ends_at_this_version():
     scripts = ScriptDirectory.from_config(alembic_config())
     revisions = [script.revision for script in scripts.walk_revisions()]
     assert revisions == [revision_name(number) for number in range(SCHEMA_VERSION, 0, -1)]
+
+
+def test_checking_the_version_does_not_import_alembic():
+    program = "import sys, smbcore.server.__main__; print(sorted({'alembic', 'mako', 'pygments'} & sys.modules.keys()))"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout.strip() == "[]"
