@@ -55,7 +55,7 @@ def upgrade(engine: Engine) -> None:
 
     Errors:  SchemaError  the database is newer than this program
     """
-    from alembic import command  # noqa: PLC0415 - see above
+    from alembic import command
 
     if read_schema_version(engine) > SCHEMA_VERSION:
         check_schema_version(engine)
@@ -66,7 +66,7 @@ def upgrade(engine: Engine) -> None:
 
 
 def _alembic_config() -> Config:
-    from alembic.config import Config  # noqa: PLC0415 - see above
+    from alembic.config import Config
 
     spec = find_spec("migrations")
     if spec is None or not spec.submodule_search_locations:
