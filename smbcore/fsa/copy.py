@@ -90,8 +90,10 @@ async def _copy(
     opened: Open, source: Open, source_offset: int, offset: int, length: int, *, clone: bool = False
 ) -> int:
     """Copy one checked piece."""
-    if offset + length > _MAX_OFFSET or source_offset + length > source.node.info().end_of_file:
-        raise NtError(Status.INVALID_PARAMETER, f"source ends before {source_offset + length:#x}")
+    if offset + length > _MAX_OFFSET:
+        raise NtError(Status.INVALID_PARAMETER, f"target offset {offset:#x}")
+    if source_offset + length > source.node.info().end_of_file:
+        raise NtError(Status.INVALID_VIEW_SIZE, f"source ends before {source_offset + length:#x}")
     ranges = source.stream_state.ranges
     if ranges is not None:
         ranges.check_read(source, source_offset, length)

@@ -61,12 +61,13 @@ class SmbConnection:
     wildcard
     channels              session id -> this connection's channel of that session (sessions in progress included)
     supports_multi_credit large requests are allowed and their credit charge is checked
+    max_read, max_write, max_transact  bytes, as negotiated
     """
 
     __slots__ = (
         "_async", "_auth_timer", "_next_async_id", "_pending", "channels", "cipher", "client_capabilities",
         "client_guid",
-        "client_name", "client_security_mode", "closed", "commands", "created_at", "dialect", "name",
+        "client_name", "client_security_mode", "closed", "commands", "created_at", "dialect", "max_read", "max_transact", "max_write", "name",
         "negotiate_message",
         "negotiated_dialects", "number", "preauth", "server", "server_capabilities", "server_security_mode",
         "signing_algorithm",
@@ -91,6 +92,7 @@ class SmbConnection:
         self.signing_algorithm = 0
         self.cipher = 0
         self.supports_multi_credit = False
+        self.max_read = self.max_write = self.max_transact = negotiation.SMALL_IO
         self.preauth: PreauthHash | None = None
         self.channels: dict[int, SmbChannel] = {}
         self.closed = False

@@ -133,6 +133,10 @@ def settle(connection: SmbConnection, dialect: int, capabilities: int) -> None:
     connection.supports_multi_credit = dialect not in (DIALECT_202, Dialect.WILDCARD)
     connection.server_capabilities = server_capabilities(dialect, capabilities, config)
     connection.server_security_mode = security_mode(config)
+    if connection.supports_multi_credit:
+        connection.max_transact = config.max_transact
+        connection.max_read = config.max_read
+        connection.max_write = config.max_write
     if DIALECT_300 <= dialect < DIALECT_311:
         connection.signing_algorithm = SIGNING_AES_CMAC
         if connection.server_capabilities & Capabilities.ENCRYPTION:
@@ -143,15 +147,14 @@ def response(connection: SmbConnection, dialect: int, contexts: list[NegotiateCo
     """Build the NEGOTIATE response  [MS-SMB2 3.3.5.4]."""
     server = connection.server
     config = server.config
-    large = connection.supports_multi_credit
     return NegotiateResponse(
         security_mode=connection.server_security_mode,
         dialect=dialect,
         server_guid=config.server_guid,
         capabilities=connection.server_capabilities,
-        max_transact=config.max_transact if large else SMALL_IO,
-        max_read=config.max_read if large else SMALL_IO,
-        max_write=config.max_write if large else SMALL_IO,
+        max_transact=connection.max_transact,
+        max_read=connection.max_read,
+        max_write=connection.max_write,
         system_time=server.clock.now(),
         server_start_time=0,
         security_buffer=server.authenticator.hint(),

@@ -13,7 +13,7 @@ async def change_notify(rq: SmbRequest, msg: ChangeNotifyRequest) -> ChangeNotif
 
     NOTIFY_ENUM_DIR and NOTIFY_CLEANUP are answers with an empty body; INVALID_PARAMETER where it is no directory.
     """
-    if msg.output_length > rq.server.config.max_transact:
+    if msg.output_length > rq.connection.max_transact:
         raise NtError(Status.INVALID_PARAMETER, f"output of {msg.output_length} bytes")
     rq.check_charge(0, msg.output_length)
     if rq.tree.share.is_pipe or not rq.open.file.is_directory:

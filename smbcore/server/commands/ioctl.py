@@ -31,7 +31,7 @@ async def ioctl(rq: SmbRequest, msg: IoctlRequest) -> IoctlResponse:
     """
     if msg.flags != FLAG_IS_FSCTL:
         raise NtError(Status.NOT_SUPPORTED, "not a file-system control")
-    limit = rq.server.config.max_transact
+    limit = rq.connection.max_transact
     if len(msg.input) > limit or msg.max_output_response > limit or msg.max_input_response > limit:
         raise NtError(Status.INVALID_PARAMETER, "buffers are too large")
     rq.check_charge(len(msg.input), msg.max_input_response + msg.max_output_response)

@@ -16,7 +16,7 @@ from smbcore.wire.query_directory import (
 
 async def query_directory(rq: SmbRequest, msg: QueryDirectoryRequest) -> QueryDirectoryResponse:
     """List a directory.  Raises NO_SUCH_FILE, NO_MORE_FILES, INFO_LENGTH_MISMATCH, INVALID_PARAMETER for a file."""
-    if msg.output_length > rq.server.config.max_transact:
+    if msg.output_length > rq.connection.max_transact:
         raise NtError(Status.INVALID_PARAMETER, f"output of {msg.output_length} bytes")
     rq.check_charge(0, msg.output_length)
     if rq.tree.share.is_pipe or not rq.open.file.is_directory:

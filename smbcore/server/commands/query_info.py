@@ -24,7 +24,7 @@ async def query_info(rq: SmbRequest, msg: QueryInfoRequest) -> QueryInfoResponse
 
     Raises INFO_LENGTH_MISMATCH, BUFFER_TOO_SMALL (security), INVALID_INFO_CLASS; BUFFER_OVERFLOW carries what fitted.
     """
-    if max(msg.output_length, len(msg.input)) > rq.server.config.max_transact:
+    if max(msg.output_length, len(msg.input)) > rq.connection.max_transact:
         raise NtError(Status.INVALID_PARAMETER, f"output of {msg.output_length} bytes")
     rq.check_charge(len(msg.input), msg.output_length)
     try:

@@ -11,7 +11,7 @@ from smbcore.wire.read import ReadRequest
 async def read(rq: SmbRequest, msg: ReadRequest) -> Payload:
     """Read into a reply buffer.  Raises END_OF_FILE, FILE_LOCK_CONFLICT, ACCESS_DENIED, INVALID_PARAMETER."""
     length = msg.length
-    if length > rq.server.config.max_read:
+    if length > rq.connection.max_read:
         raise NtError(Status.INVALID_PARAMETER, f"read of {length} bytes")
     if length > 65536:
         rq.check_charge(0, length)

@@ -10,7 +10,7 @@ from smbcore.wire.set_info import EMPTY_SET_INFO, SetInfoRequest
 
 async def set_info(rq: SmbRequest, msg: SetInfoRequest) -> bytes:
     """Set an information class of file, file system or security."""
-    if len(msg.data) > rq.server.config.max_transact:
+    if len(msg.data) > rq.connection.max_transact:
         raise NtError(Status.INVALID_PARAMETER, f"input of {len(msg.data)} bytes")
     rq.check_charge(len(msg.data), 0)
     kind, file = msg.info_type, rq.open.file

@@ -10,7 +10,7 @@ from smbcore.wire.write import FLAG_WRITE_THROUGH, WriteRequest, WriteResponse
 async def write(rq: SmbRequest, msg: WriteRequest) -> WriteResponse:
     """Write.  Raises FILE_LOCK_CONFLICT, ACCESS_DENIED, DISK_FULL, INVALID_PARAMETER."""
     size = len(msg.data)
-    if size > rq.server.config.max_write:
+    if size > rq.connection.max_write:
         raise NtError(Status.INVALID_PARAMETER, f"write of {size} bytes")
     if size > 65536:
         rq.check_charge(size, 0)
