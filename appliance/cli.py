@@ -12,9 +12,11 @@ from appliance.clock import SystemClock
 from appliance.commands import groups, shares, status, users
 from appliance.commands.common import DatabaseOption, DataOption, PasswordFileOption, opened, read_credentials
 from appliance.commands.serve import serve, setup_link
+from appliance.demo import create_demo_share
 from appliance.errors import UsageProblem
 from appliance.installation import Installation
 from appliance.services.work import Deed
+from appliance.synthetic import fill
 from smbcore.state import accounts
 
 app = typer.Typer(
@@ -66,6 +68,22 @@ def setup_url(
             "this server has an administrator already; `holdfast user password NAME` sets a new password"
         )
     typer.echo(link)
+
+
+@app.command("demo")
+def demo(
+    data: DataOption,
+    database_url: DatabaseOption = None,
+    synthetic: Annotated[bool, typer.Option("--synthetic", help="Also make up people, shares and activity.")] = False,
+) -> None:
+    """Initialise a data directory with a demo share, and with made-up activity for screenshots."""
+    installation = Installation.at(data, database_url)
+    installation.initialise("HOLDFAST", SystemClock().now())
+    with opened(data, database_url) as session:
+        create_demo_share(session.engine, installation.demo_folder, session.now)
+        if synthetic:
+            fill(session.engine, session.key, installation.directory.path / "synthetic", session.now)
+    typer.echo(f"Ready: {installation.directory.path}")
 
 
 @database.command("upgrade")

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import uvicorn
+from fastapi import FastAPI
 
 from appliance.addresses import Address, bound_socket
 from appliance.app import create_app
@@ -34,21 +35,25 @@ class Server(uvicorn.Server):
         await super().shutdown(sockets)
 
 
+def configure(app: FastAPI) -> uvicorn.Config:
+    """Return how uvicorn serves the application."""
+    return uvicorn.Config(
+        app,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        backlog=_BACKLOG,
+        timeout_graceful_shutdown=_SECONDS_TO_FINISH,
+    )
+
+
 def serve(installation: Installation, address: Address) -> None:
     """Serve until SIGINT or SIGTERM."""
     with bound_socket(address) as listener:
         state = AppState.open(installation)
-        config = uvicorn.Config(
-            create_app(state),
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            proxy_headers=False,
-            backlog=_BACKLOG,
-            timeout_graceful_shutdown=_SECONDS_TO_FINISH,
-        )
         try:
-            Server(config, state).run(sockets=[listener])
+            Server(configure(create_app(state)), state).run(sockets=[listener])
         finally:
             state.close()
 

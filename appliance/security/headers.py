@@ -43,8 +43,14 @@ class SecurityHeaders:
                     headers[name] = value
                 if scope["scheme"] == "https":
                     headers["Strict-Transport-Security"] = "max-age=31536000"
-                versioned = scope["path"].startswith("/static/") and b"v=" in scope["query_string"]
+                versioned = _is_versioned(scope)
                 headers.setdefault("Cache-Control", _STATIC if versioned else "no-store")
             await send(message)
 
         await self._app(scope, receive, send_with_headers)
+
+
+def _is_versioned(scope: Scope) -> bool:
+    """Tell whether the address changes with the content: our files carry a digest, vendored ones a version."""
+    path: str = scope["path"]
+    return path.startswith("/static/vendor/") or (path.startswith("/static/") and b"v=" in scope["query_string"])
