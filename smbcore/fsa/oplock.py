@@ -19,8 +19,8 @@ Holders of the same key never break each other, and an operation never breaks th
 II of the operation's own open is broken (its cache of the old bytes is shared by the whole client). A lease without any
 bit left is still a holder: the opens under it keep others from caching writes.
 
-Who waits: an open whose break takes W (or H, in conflict). Everything else goes on at once. Waiters are woken
-whenever a holder changed, and decide anew.
+Who waits: an open whose break takes W (or H, in conflict), a rename and a deletion that take H. Everything else goes on
+at once. A waiter waits until the breaks that were under way are over, and decides anew.
 """
 
 from __future__ import annotations
@@ -180,6 +180,8 @@ class Oplocks:
         for holder in self.holders:
             if key is not None and holder.key == key:
                 continue
+            if holder.caching & WRITE:
+                return 0  # only opens that break nothing get here; [MS-FSA 2.1.5.18.1] refuses them
             granted &= ~WRITE
             other_oplock = other_oplock or not holder.granular
             other_handle = other_handle or (holder.granular and bool(holder.caching & HANDLE))
@@ -394,7 +396,16 @@ class Oplocks:
 
     # -- waiting --
     async def wait(self) -> None:
-        """Wait until some holder changed."""
+        """Wait until every break that is under way now is over; the caller then decides anew.
+
+        A break that goes on in steps is over with its last one, whatever else changes meanwhile.
+        """
+        pending = [holder for holder in self.holders if holder.breaking]
+        while pending:
+            await self._wait_for_change()
+            pending = [holder for holder in pending if holder.breaking]
+
+    async def _wait_for_change(self) -> None:
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiters.append(future)
         try:
@@ -408,7 +419,3 @@ class Oplocks:
         for future in waiters:
             if not future.done():
                 future.set_result(None)
-
-    def wake(self) -> None:
-        """Let everyone who waits decide anew."""
-        self._wake()

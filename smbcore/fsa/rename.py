@@ -14,8 +14,10 @@ from smbcore.fsa import notify
 from smbcore.fsa.access import open_parent
 from smbcore.fsa.backend import Node
 from smbcore.fsa.path import parse_path
+from smbcore.fsa.sharing import conflicts
 from smbcore.nt.access import DELETE, FILE_ADD_FILE, FILE_ADD_SUBDIRECTORY, FILE_DELETE_CHILD
 from smbcore.nt.attributes import FILE_ATTRIBUTE_READONLY
+from smbcore.nt.create import FILE_SHARE_READ, FILE_SHARE_WRITE
 from smbcore.nt.info.rename import FILE_RENAME_IGNORE_READONLY_ATTRIBUTE, FILE_RENAME_POSIX_SEMANTICS
 from smbcore.nt.names import split_stream, upcase
 from smbcore.nt.status import NtError, Status
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from smbcore.fsa.open import Open
     from smbcore.fsa.oplock import Oplocks
 
+_SHARE_OF_PARENT = FILE_SHARE_READ | FILE_SHARE_WRITE
 _Action = Callable[["Open", Node, str, int], Awaitable[None]]
 
 
@@ -99,8 +102,9 @@ async def _place(opened: Open, names: tuple[str, ...], flags: int, action: _Acti
     while True:
         parent = await open_parent(volume, names)
         try:
-            _check_new_parent(opened, parent)
-            blocker = await _check_target(opened, parent, names, flags)
+            blocker = _check_new_parent(opened, parent)
+            if blocker is None:
+                blocker = await _check_target(opened, parent, names, flags)
             if blocker is None:
                 await action(opened, parent, names[-1], flags)
                 return
@@ -109,18 +113,31 @@ async def _place(opened: Open, names: tuple[str, ...], flags: int, action: _Acti
         await blocker.wait()
 
 
-def _check_new_parent(opened: Open, parent: Node) -> None:
+def _check_new_parent(opened: Open, parent: Node) -> Oplocks | None:
+    """Check that the new parent takes the name; return oplocks to wait for.
+
+    Windows opens the parent for it, to add a file and sharing reading and writing: somebody who has the directory open
+    for DELETE, or shares no writing, is in the way (smbtorture smb2.rename, smb2.oplock.exclusive6 show it).
+    """
     volume = opened.volume
     if not parent.is_directory:
         raise NtError(Status.OBJECT_PATH_NOT_FOUND, "the new parent is a file")
+    if opened.is_directory and parent.path[: len(opened.node.path)] == opened.node.path:
+        raise NtError(Status.INVALID_PARAMETER, "a directory cannot move below itself")
     state = volume.table.find(parent.key)
     if state is not None and state.is_deleting(parent.path):
         raise NtError(Status.DELETE_PENDING, "the new parent is being deleted")
+    if state is not None and conflicts(FILE_ADD_FILE, _SHARE_OF_PARENT, state.main.opens):
+        oplocks = state.main.oplocks
+        if oplocks is not None and oplocks.break_handle_caching(opened.oplock_key):
+            return oplocks
+        raise NtError(Status.SHARING_VIOLATION, "the new parent is open for deletion, or shares no writing")
     if parent.path == opened.node.path[:-1]:
-        return
+        return None
     needed = FILE_ADD_SUBDIRECTORY if opened.is_directory else FILE_ADD_FILE
     if needed & ~volume.security.maximal_access(parent.security(), opened.token):
         raise NtError(Status.ACCESS_DENIED, "may not add to the new parent")
+    return None
 
 
 async def _check_target(opened: Open, parent: Node, names: tuple[str, ...], flags: int) -> Oplocks | None:

@@ -131,12 +131,11 @@ class Volume:
         return grant
 
     def drop_oplock(self, opened: Open) -> None:
-        """End what `opened`, which is unregistered, held, and let those decide anew who waited for it to go."""
+        """End what `opened`, which is unregistered, held."""
         oplocks = opened.stream_state.oplocks
         if oplocks is None:
             return
         oplocks.release(opened)
-        oplocks.wake()
         if opened.is_directory and not oplocks.holders:
             self._directory_oplocks.pop(opened.node.path, None)
 

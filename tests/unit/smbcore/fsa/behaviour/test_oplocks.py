@@ -233,6 +233,10 @@ async def test_breaks_that_come_while_breaking_follow_in_steps(lab: Any) -> None
     lab.acknowledge(first, "RH")
     await lab.settle()
     assert listener.last() == ("RH", "R", True)
+    await (await lab.open("a", oplock_key=ONE)).close()
+    await lab.settle()
+    assert not opening.done()
+    assert not overwriting.done()
     lab.acknowledge(first, "R")
     await lab.settle()
     assert listener.last() == ("R", "", False)
@@ -446,3 +450,13 @@ async def test_share_without_oplocks(lab: Any) -> None:
     assert lab.oplock(opened, OplockLevel.BATCH).level == OplockLevel.NONE
     assert lab.lease(opened, "RWH", ONE).level == OplockLevel.NONE
     await opened.close()
+
+
+@pytest.mark.parametrize("level", [OplockLevel.LEVEL_TWO, OplockLevel.LEVEL_ONE, OplockLevel.BATCH])
+async def test_stat_open_beside_an_exclusive_oplock_gets_none(lab: Any, level: OplockLevel) -> None:
+    first = await lab.create("a")
+    lab.oplock(first, OplockLevel.LEVEL_ONE)
+    second = await lab.open("a", STAT)
+    assert lab.oplock(second, level).level == OplockLevel.NONE
+    await first.close()
+    await second.close()

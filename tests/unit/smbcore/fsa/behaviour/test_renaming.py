@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from smbcore.nt import attributes as fa
 from smbcore.nt.info import classes as ic
 from smbcore.nt.info import file
@@ -176,3 +178,20 @@ async def test_opens_of_both_links_share_state(lab: Any) -> None:
     with lab.fails("SHARING_VIOLATION"):
         await lab.open("b", share=0)
     await opened.close()
+
+
+@pytest.mark.parametrize(
+    ("access", "share", "moves"),
+    [(DELETE, 7, False), (READ, 0, False), (READ, 7, True), (READ, 3, True), (0x80, 0, True)],
+)
+async def test_open_parent_may_be_in_the_way(lab: Any, access: int, share: int, moves: bool) -> None:
+    await lab.mkdir("d")
+    parent = await lab.open("d", access, share=share)
+    opened = await lab.create("d\\a")
+    if moves:
+        await lab.rename(opened, "d\\b")
+    else:
+        with lab.fails("SHARING_VIOLATION"):
+            await lab.rename(opened, "d\\b")
+    await opened.close()
+    await parent.close()

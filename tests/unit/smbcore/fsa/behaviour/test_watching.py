@@ -16,7 +16,7 @@ EVERYTHING = 0xFFF
 
 
 async def watch(lab: Any, path: str = "", *, filter: int = EVERYTHING, tree: bool = False, size: int = 4096) -> Any:  # noqa: A002
-    opened = await lab.open(path)
+    opened = await lab.open(path, 0x81 | (0x10000 if path else 0))
     task = await lab.start(opened.change_notify(filter, tree, size))
     return opened, task
 
