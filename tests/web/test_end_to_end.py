@@ -98,7 +98,7 @@ class HeldFile:
         )
 
     def do(self, command: str) -> None:
-        """Give smbclient a command."""
+        """Give smbclient a command; one at a time, as it looks at its input only when more of it arrives."""
         assert self._process.stdin is not None
         self._process.stdin.write(command.encode() + b"\n")
         self._process.stdin.flush()
@@ -112,7 +112,6 @@ class HeldFile:
 def test_set_up_share_watch_and_close(product: Product, tmp_path: Path) -> None:
     """1 set up, 2 create a share, 3 hold a file with smbclient, 4 see it live, 5 close it, 6 smbclient notices."""
     playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    (tmp_path / "letter.txt").write_text("Dear reader\n")
     with playwright.sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
         page = browser.new_page()
@@ -135,12 +134,11 @@ def test_set_up_share_watch_and_close(product: Product, tmp_path: Path) -> None:
         page.wait_for_url(f"{product.url}/")
         page.goto(f"{product.url}/activity/opens")
         page.wait_for_selector("text=Nothing is open")
+        (tmp_path / "papers" / "letter.txt").write_text("Dear reader\n")
         client = HeldFile(product, "papers", "anna")
-        client.do(f"lcd {tmp_path}")
-        client.do("put letter.txt")
         client.do("open letter.txt")
         page.wait_for_selector("text=letter.txt", timeout=15_000)
-        page.locator("tr:has-text('letter.txt')").get_by_role("button", name="Close").first.click()
+        page.locator("tr", has_text="letter.txt").get_by_role("link", name="Close").click()
         page.locator("dialog[open]").get_by_role("button", name=re.compile("^Close")).first.click()
         page.wait_for_selector("text=Nothing is open", timeout=15_000)
         client.do("close 1")
