@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from smbcore.client.message import How
+from smbcore.client.message import DEFAULT, How
 from smbcore.nt.access import FILE_GENERIC_READ
 from smbcore.nt.create import FILE_CREATE, FILE_DIRECTORY_FILE, FILE_OPEN
 from smbcore.nt.info.notify import decode_changes
@@ -26,7 +26,7 @@ NAMES = 0x003
 ADDED, REMOVED, RENAMED_OLD, RENAMED_NEW = 1, 2, 4, 5
 
 
-async def watch(raw, *, flags=0, size=1000, how=How(), name=""):
+async def watch(raw, *, flags=0, size=1000, how=DEFAULT, name=""):
     directory = await opened(raw, name, FILE_GENERIC_READ, FILE_OPEN)
     pending = await raw.begin(ChangeNotifyRequest(directory, size, NAMES, flags), how)
     return directory, pending
