@@ -168,19 +168,24 @@ class SmbConnection:
         self.transport.detach_buffer()
         if rq.sealed is not None and rq.sealed.unsealer is not None:
             rq.sealed.unsealer.detach()
-        rq.task = asyncio.get_running_loop().create_task(coroutine)
+        rq.cancel_status = Status.CANCELLED
+        rq.task = self.server.request_task(coroutine)
         self._pending[rq.message_id] = rq
         self.server.clock.call_later(self.server.config.interim_delay, self._interim_due, rq)
 
-    def cancel(self, rq: SmbRequest) -> None:
-        """End the wait of a request, once its task has begun: one that never began could not clean up."""
+    def cancel(self, rq: SmbRequest, status: Status = Status.CANCELLED) -> None:
+        """End the wait of a request, once its task has begun: one that never began could not clean up.
+
+        status  what its client hears
+        """
         if rq.task is not None:
-            self.server.clock.call_later(0, rq.task.cancel)
+            rq.cancel_status = status
+            asyncio.get_running_loop().call_soon(rq.task.cancel)
 
     def _interim_due(self, rq: SmbRequest) -> None:
         if rq.waits and self._pending.get(rq.message_id) is rq:
             if len(self._async) >= self.server.config.limits.pending_per_connection:
-                self.cancel(rq)
+                self.cancel(rq, Status.INSUFFICIENT_RESOURCES)
                 return
             reply.send_interim(rq)
 
@@ -234,7 +239,8 @@ class SmbConnection:
         pending, self._pending = list(self._pending.values()), {}
         self._async.clear()
         for rq in pending:
-            self.cancel(rq)
+            if rq.waits:  # what does not wait is about to finish, and must not be left half done
+                self.cancel(rq)
         for channel in list(self.channels.values()):
             channel.session.remove_channel(self)
         self.channels.clear()

@@ -220,7 +220,7 @@ async def _finish(rq: SmbRequest, rest: _Rest) -> None:
     except asyncio.CancelledError:
         if rq.connection.closed:
             raise
-        _fail(rq, NtError(Status.CANCELLED, "cancelled"))
+        _fail(rq, NtError(rq.cancel_status, "the wait was ended"))
     except (NtError, WireError) as error:
         _fail(rq, error)
     except ProtocolViolation as error:

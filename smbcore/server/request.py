@@ -32,12 +32,13 @@ class SmbRequest:
     sealed     the session that encrypted the request, or None
     interim    an interim response went out, so the final one is asynchronous and carries no credits
     waits      the handler is inside `suspend`: CANCEL may end it and the client may be told to wait
+    cancel_status  the answer if the wait is ended from outside; set once the request is a task
     on_reply   called with the finished reply message just before it leaves (pre-authentication integrity)
     """
 
     __slots__ = (
-        "async_id", "chain", "channel", "charge", "command", "connection", "credits", "flags", "granted", "interim",
-        "message_id",
+        "async_id", "cancel_status", "chain", "channel", "charge", "command", "connection", "credits", "flags",
+        "granted", "interim", "message_id",
         "on_reply", "on_sent", "open", "process_id", "sealed", "sequence", "session", "session_id", "status", "task",
         "tree", "tree_id", "view", "waits",
     )  # fmt: skip
@@ -46,6 +47,7 @@ class SmbRequest:
     session: SmbSession
     tree: SmbTreeConnect
     open: SmbOpen
+    cancel_status: Status
 
     def __init__(
         self,

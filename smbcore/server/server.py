@@ -17,6 +17,7 @@ from smbcore.server.pipe_context import SessionPipeContext
 from smbcore.server.replies import BufferPool
 from smbcore.server.session import SessionState, SmbSession
 from smbcore.server.shares import ShareTable
+from smbcore.state.errors import StateUnavailableError
 
 if TYPE_CHECKING:
     from smbcore.auth.acceptor import Authenticator
@@ -41,6 +42,9 @@ class RecordKeeper(Protocol):
     def drop(self, kind: str, key: int) -> None:
         """An object is gone."""
 
+    async def write_through(self, kind: str, key: int, source: Any) -> None:
+        """An object is new: return once its record is stored.  Raises StateUnavailableError; it stays pending then."""
+
 
 class NoRecords:
     """Keeps nothing."""
@@ -49,6 +53,9 @@ class NoRecords:
         """Forget it."""
 
     def drop(self, kind: str, key: int) -> None:
+        """Forget it."""
+
+    async def write_through(self, kind: str, key: int, source: Any) -> None:
         """Forget it."""
 
 
@@ -93,6 +100,8 @@ class SmbServer:
         self._volatile = secrets.randbits(48)
         self._connection_number = 0
         self._tasks: set[asyncio.Task[None]] = set()
+        self._requests: set[asyncio.Task[None]] = set()
+        self._records_missing = False
         self.counters = {"connections_total": 0, "sessions_total": 0, "opens_total": 0, "requests_refused": 0}
 
     # -- connections --
@@ -137,10 +146,9 @@ class SmbServer:
         return session
 
     def session_opened(self, session: SmbSession, connection: SmbConnection) -> None:
-        """A user has signed in."""
+        """A user has signed in; `promise` stores the record before the client hears of it."""
         self.counters["sessions_total"] += 1
         log.info("%s user=%s signed in from %s", connection.name, session.user, connection.transport.peer)
-        self.records.put("session", session.key, session)
 
     def session_changed(self, session: SmbSession) -> None:
         """Something about a session that people see has changed."""
@@ -164,9 +172,8 @@ class SmbServer:
     # -- trees and opens --
 
     def tree_opened(self, tree: SmbTreeConnect) -> None:
-        """Take a tree connect into the tables."""
+        """Take a tree connect into the tables; `promise` stores the record before the client hears of it."""
         self.trees[tree.key] = tree
-        self.records.put("tcon", tree.key, tree)
 
     def tree_closed(self, tree: SmbTreeConnect) -> None:
         """Forget a tree connect."""
@@ -189,6 +196,20 @@ class SmbServer:
         if self.opens.pop(open_.key, None) is not None:
             self.records.drop("open", open_.key)
 
+    async def promise(self, kind: str, key: int, source: Any) -> None:
+        """Have the record of a session or tree connect stored before the reply that promises it.
+
+        An unavailable database stops nobody: the record stays pending, which is logged once per outage.
+        """
+        try:
+            await self.records.write_through(kind, key, source)
+        except StateUnavailableError as error:
+            if not self._records_missing:
+                self._records_missing = True
+                log.warning("serving on, records follow later: %s", error)
+        else:
+            self._records_missing = False
+
     def tell_io(self) -> None:
         """Refresh the records of opens that transferred data since they were last told; called every few seconds."""
         for open_ in self.opens.values():
@@ -200,13 +221,15 @@ class SmbServer:
         """Return what RPC services may know, seen by `session`."""
         return SessionPipeContext(self, session)
 
-    # -- work that nobody waits for --
+    # -- tasks --
+
+    def request_task(self, coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Run the rest of a request that waits as a task; its connection ends it, the server sees it out."""
+        return _task_in(self._requests, coroutine)
 
     def background(self, coroutine: Coroutine[Any, Any, None]) -> None:
-        """Run `coroutine` as a task of the server."""
-        task = asyncio.get_running_loop().create_task(coroutine)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        """Run work that nobody waits for as a task of the server."""
+        _task_in(self._tasks, coroutine)
 
     async def drain(self) -> None:
         """Wait for the background work that is under way."""
@@ -217,5 +240,14 @@ class SmbServer:
         """End every connection, finish what is under way, release the volumes."""
         for connection in list(self.connections):
             connection.close()
+        if self._requests:
+            await asyncio.wait(self._requests)
         await self.drain()
         await self.shares.close()
+
+
+def _task_in(tasks: set[asyncio.Task[None]], coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+    task = asyncio.get_running_loop().create_task(coroutine)
+    tasks.add(task)
+    task.add_done_callback(tasks.discard)
+    return task

@@ -79,15 +79,14 @@ class SmbSession:
     Owned by `SmbServer.sessions`; created by SESSION_SETUP; ended by `close`. Touched on the loop thread only.
     key        32-bit index of its row;  wire_id  the 64-bit SessionId
     opens      16-byte file id -> open;  trees  tree id -> tree connect
+    recorded   its record is stored, or on its way
     valid      state is VALID, kept as a plain flag for the path that every request takes
     """
 
     __slots__ = (
         "_next_tree_id", "bytes_in", "bytes_out", "channels", "created_at", "encryption_required", "guest", "key",
-        "keys",
-        "mechanism", "opens", "sealer", "server", "signing_required", "state", "token", "trees", "unsealer", "user",
-        "valid",
-        "wire_id",
+        "keys", "mechanism", "opens", "recorded", "sealer", "server", "signing_required", "state", "token", "trees",
+        "unsealer", "user", "valid", "wire_id",
     )  # fmt: skip
 
     def __init__(self, server: SmbServer, key: int, wire_id: int) -> None:
@@ -96,6 +95,7 @@ class SmbSession:
         self.wire_id = wire_id
         self.state = SessionState.IN_PROGRESS
         self.valid = False
+        self.recorded = False
         self.channels: dict[SmbConnection, SmbChannel] = {}
         self.trees: dict[int, SmbTreeConnect] = {}
         self.opens: dict[bytes, SmbOpen] = {}

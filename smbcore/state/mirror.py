@@ -43,6 +43,9 @@ FLUSH_INTERVAL = 0.25
 HEARTBEAT_INTERVAL = 5.0
 """Seconds between two signs of life of the node."""
 
+WRITE_THROUGH_LIMIT = 3.0
+"""Seconds that one who stores before going on waits at most."""
+
 _MAX_BATCH = 1000
 _FIRST_BACKOFF = 0.5
 _LONGEST_BACKOFF = 30.0
@@ -108,13 +111,18 @@ class Mirror:
     async def write_through(self, kind: str, key: Key, source: Record) -> None:
         """Store an object before going on; many at a time share one transaction.
 
-        Errors:  StateUnavailableError  it could not be stored; it stays pending and is tried again
+        Errors:  StateUnavailableError  it could not be stored, or not in time; it stays pending and is tried again
         """
         self.put(kind, key, source)
         self._rouse()
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._urgent.append((kind, key, done))
-        await done
+        late = StateUnavailableError(f"{kind} {key} was not stored within {WRITE_THROUGH_LIMIT:.0f} s")
+        timer = self._clock.call_later(WRITE_THROUGH_LIMIT, _settle, [done], late)
+        try:
+            await done
+        finally:
+            timer.cancel()
 
     async def flush(self) -> None:
         """Store everything that is pending now.
@@ -319,6 +327,9 @@ class Mirror:
         if self._backoff:
             log.warning("mirror: the database takes changes again")
             self._backoff = 0.0
+            if self._timer is not None:
+                self._timer.cancel()
+            self._tick()
 
     def _tell(self, written: Written) -> None:
         for listener in self._listeners:

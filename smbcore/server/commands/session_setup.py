@@ -45,6 +45,7 @@ async def session_setup(rq: SmbRequest, msg: SessionSetupRequest) -> SessionSetu
     except NtError:
         _refused(channel)
         raise
+    await _promise(channel.session)
     return SessionSetupResponse(flags, step.reply)
 
 
@@ -146,6 +147,19 @@ def _new_session(rq: SmbRequest, msg: SessionSetupRequest, channel: SmbChannel, 
     if msg.previous_session_id and not step.anonymous:
         rq.server.close_previous_session(msg.previous_session_id, session)
     return int(flags)
+
+
+async def _promise(session: SmbSession) -> None:
+    """Store the session's record before its client hears of it.
+
+    Raises USER_SESSION_DELETED where the session was ended meanwhile.
+    """
+    if session.recorded:
+        return
+    session.recorded = True
+    await session.server.promise("session", session.key, session)
+    if not session.valid:
+        raise NtError(Status.USER_SESSION_DELETED, "the session was ended while its record was stored")
 
 
 def _install_keys(rq: SmbRequest, msg: SessionSetupRequest, channel: SmbChannel, session_key: bytes) -> SessionFlags:

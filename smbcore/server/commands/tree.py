@@ -25,7 +25,8 @@ def share_name(path: str) -> str:
 async def tree_connect(rq: SmbRequest, msg: TreeConnectRequest) -> TreeConnectResponse:
     """Connect the session to a share.
 
-    Raises BAD_NETWORK_NAME, ACCESS_DENIED (access list, or the share wants encryption that the client lacks).
+    Raises BAD_NETWORK_NAME, ACCESS_DENIED (access list, or the share wants encryption that the client lacks),
+    NETWORK_NAME_DELETED (it was ended before it was granted).
     """
     session = rq.session
     keyless = session.guest or session.token.anonymous
@@ -44,6 +45,9 @@ async def tree_connect(rq: SmbRequest, msg: TreeConnectRequest) -> TreeConnectRe
     if rq.chain is not None:
         rq.chain.tree_id = tree.tree_id
     rq.server.tree_opened(tree)
+    await rq.server.promise("tcon", tree.key, tree)
+    if tree.closed:
+        raise NtError(Status.NETWORK_NAME_DELETED, "the tree connect was ended while its record was stored")
     return TreeConnectResponse(share.share_type, share.share_flags, share.capabilities(rq.connection), access)
 
 
