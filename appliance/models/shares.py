@@ -128,10 +128,14 @@ def access_words(lines: list[AccessLine], *, read_only: bool = False) -> str:
     granted = [line for line in lines if line.level != "deny"]
     if not granted:
         return "nobody"
-    if len(lines) > 2:
+    names = [principal_words(line.principal) for line in lines]
+    levels = {line.level for line in lines}
+    if len(lines) > 3:
         words = f"{len(lines)} rules"
+    elif len(levels) == 1:
+        words = f"{', '.join(names)} {_LEVEL_WORDS[lines[0].level]}"
     else:
-        words = ", ".join(f"{principal_words(line.principal)} {_LEVEL_WORDS[line.level]}" for line in lines)
+        words = ", ".join(f"{name} {_LEVEL_WORDS[line.level]}" for name, line in zip(names, lines, strict=True))
     return f"{words} (read only)" if read_only else words
 
 

@@ -19,7 +19,7 @@ from markupsafe import Markup
 import webui
 from appliance.models.shares import principal_words
 from appliance.problems import Problem
-from appliance.services.words import caching_words, plural
+from appliance.services.words import caching_words, deed_words, plural
 
 _ROOT = Path(webui.__file__).parent
 STATIC_FOLDER = _ROOT / "static"
@@ -48,6 +48,7 @@ class Renderer:
             iso=iso,
             initials=initials,
             caching=caching_words,
+            deed=deed_words,
             principal=principal_words,
             segment=lambda text: quote(text, safe=""),
         )

@@ -7,7 +7,28 @@ from smbcore.nt import access
 _READS = access.FILE_READ_DATA | access.FILE_EXECUTE
 _WRITES = access.FILE_WRITE_DATA | access.FILE_APPEND_DATA
 _SHARE_MODES = ((1, "read"), (2, "write"), (4, "delete"))
+_ALL_SHARED = 7
 _OPLOCKS = {"II": "read", "exclusive": "read, write", "batch": "read, write, handle"}
+_DEEDS = {
+    "share.create": "created the",
+    "share.change": "changed the",
+    "share.remove": "removed the",
+    "user.create": "added the",
+    "user.change": "changed the",
+    "user.remove": "removed the",
+    "user.password": "set the password of",
+    "group.create": "added the",
+    "group.change": "changed the",
+    "group.remove": "removed the",
+    "token.create": "made the",
+    "token.revoke": "revoked the",
+    "open.close": "closed",
+    "session.disconnect": "disconnected",
+    "tcon.disconnect": "disconnected the share",
+    "sign_in": "signed in as",
+    "sign_out": "signed out",
+    "setup": "set the server up with",
+}
 _LEASES = (("R", "read"), ("W", "write"), ("H", "handle"))
 
 
@@ -25,7 +46,9 @@ def writes(mask: int) -> bool:
 
 
 def share_mode_words(mode: int) -> str:
-    """Return what others may do: "read, write", or "nothing"."""
+    """Return what others may do: "read, write", "everything", or "nothing"."""
+    if mode & _ALL_SHARED == _ALL_SHARED:
+        return "everything"
     return ", ".join(word for bit, word in _SHARE_MODES if mode & bit) or "nothing"
 
 
@@ -34,6 +57,11 @@ def caching_words(kind: str, level: str) -> str:
     if kind == "oplock":
         return _OPLOCKS.get(level, level)
     return ", ".join(word for letter, word in _LEASES if letter in level) or "nothing"
+
+
+def deed_words(action: str) -> str:
+    """Return an action of the audit log as people would say it: "created", "disconnected"."""
+    return _DEEDS.get(action, action.replace(".", " ").replace("_", " "))
 
 
 def plural(count: int, one: str, many: str) -> str:

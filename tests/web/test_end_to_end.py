@@ -91,7 +91,16 @@ class HeldFile:
 
     def __init__(self, product: Product, share: str, user: str) -> None:
         self._process = subprocess.Popen(
-            ["smbclient", "-s", "/dev/null", "-p", str(product.smb), "-U", f"{user}%{PASSWORD}", f"//127.0.0.1/{share}"],
+            [
+                "smbclient",
+                "-s",
+                "/dev/null",
+                "-p",
+                str(product.smb),
+                "-U",
+                f"{user}%{PASSWORD}",
+                f"//127.0.0.1/{share}",
+            ],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

@@ -1,0 +1,208 @@
+"""Shares, users, groups and tokens over REST."""
+
+from __future__ import annotations
+
+import pytest
+from sqlalchemy import select
+
+from smbcore.control.messages import DisconnectUser, ReloadConfiguration
+from smbcore.state.schema import account, audit, token
+
+
+@pytest.fixture
+def folder(tmp_path):
+    path = tmp_path / "docs"
+    path.mkdir()
+    return str(path)
+
+
+async def make_share(api, folder, **fields):
+    body = {"name": "docs", "path": folder, "access": [{"principal": "everyone", "level": "change"}]} | fields
+    answer = await api.post("/api/v1/shares", json=body)
+    assert answer.status_code == 201, answer.text
+    return answer
+
+
+async def test_a_share_is_made_committed_and_told_to_the_core(service, api, folder):
+    answer = await make_share(api, folder)
+    assert answer.headers["location"] == "/api/v1/shares/docs"
+    assert answer.headers["etag"] == '"v1"'
+    assert answer.headers["x-holdfast-applied"] == "true"
+    assert answer.json()["access"] == [{"principal": "everyone", "level": "change"}]
+    assert ReloadConfiguration() in service.core.heard
+
+
+async def test_a_share_is_stored_when_no_core_runs(service, api, folder):
+    await service.control.stop()
+    answer = await make_share(api, folder)
+    assert answer.headers["x-holdfast-applied"] == "false"
+    assert (await api.get("/api/v1/shares/docs")).status_code == 200
+
+
+async def test_a_missing_folder_is_a_problem_that_names_the_input(api):
+    answer = await api.post("/api/v1/shares", json={"name": "docs", "path": "/nowhere/at/all"})
+    assert answer.status_code == 422
+    assert answer.headers["content-type"] == "application/problem+json"
+    problem = answer.json()
+    assert problem["code"] == "invalid-input"
+    assert problem["errors"] == [{"pointer": "/path", "detail": "There is no folder /nowhere/at/all on the server."}]
+    assert problem["trace_id"] == answer.headers["x-request-id"]
+
+
+async def test_unknown_fields_are_refused(api, folder):
+    answer = await api.post("/api/v1/shares", json={"name": "docs", "path": folder, "raw_option": "x"})
+    assert answer.status_code == 422
+    assert answer.json()["errors"][0]["pointer"] == "/raw_option"
+
+
+async def test_a_body_that_is_no_json_is_unreadable(api):
+    answer = await api.post("/api/v1/shares", content=b"{", headers={"Content-Type": "application/json"})
+    assert answer.status_code == 400
+    assert answer.json()["code"] == "unreadable"
+
+
+async def test_a_change_needs_if_match(api, folder):
+    await make_share(api, folder)
+    answer = await api.patch("/api/v1/shares/docs", json={"comment": "new"})
+    assert answer.status_code == 428
+
+
+async def test_a_change_based_on_an_old_version_is_refused_and_shows_the_present(api, folder):
+    await make_share(api, folder)
+    first = await api.patch("/api/v1/shares/docs", json={"comment": "one"}, headers={"If-Match": '"v1"'})
+    assert first.status_code == 200
+    assert first.headers["etag"] == '"v2"'
+    second = await api.patch("/api/v1/shares/docs", json={"comment": "two"}, headers={"If-Match": '"v1"'})
+    assert second.status_code == 412
+    assert second.json()["current"]["comment"] == "one"
+
+
+async def test_options_that_are_left_out_stay(api, folder):
+    await make_share(api, folder, options={"hide_dot_files": True})
+    answer = await api.patch("/api/v1/shares/docs", json={"options": {"streams": False}}, headers={"If-Match": '"v1"'})
+    options = answer.json()["options"]
+    assert (options["hide_dot_files"], options["streams"], options["leases"]) == (True, False, True)
+
+
+async def test_null_is_not_a_value(api, folder):
+    await make_share(api, folder)
+    answer = await api.patch("/api/v1/shares/docs", json={"comment": None}, headers={"If-Match": "*"})
+    assert answer.status_code == 422
+
+
+async def test_a_share_is_removed_but_not_its_folder(api, folder, tmp_path):
+    await make_share(api, folder)
+    dry = await api.delete("/api/v1/shares/docs?dry_run=true", headers={"If-Match": '"v1"'})
+    assert dry.json()["summary"].startswith("0 sessions will lose the share")
+    assert (await api.delete("/api/v1/shares/docs", headers={"If-Match": '"v1"'})).status_code == 204
+    assert (await api.get("/api/v1/shares/docs")).status_code == 404
+    assert (tmp_path / "docs").is_dir()
+
+
+async def test_ipc_is_not_a_share_that_can_be_seen_or_removed(api):
+    assert (await api.get("/api/v1/shares")).json()["items"] == []
+    assert (await api.delete("/api/v1/shares/IPC$", headers={"If-Match": "*"})).status_code == 422
+
+
+async def test_the_access_list_is_replaced_as_a_whole(api, folder):
+    await make_share(api, folder)
+    answer = await api.put(
+        "/api/v1/shares/docs/access",
+        json={"access": [{"principal": "user:admin", "level": "full"}]},
+        headers={"If-Match": '"v1"'},
+    )
+    assert answer.json() == {"access": [{"principal": "user:admin", "level": "full"}]}
+    unknown = await api.put(
+        "/api/v1/shares/docs/access",
+        json={"access": [{"principal": "user:nobody", "level": "full"}]},
+        headers={"If-Match": "*"},
+    )
+    assert unknown.status_code == 422
+
+
+async def test_a_user_has_no_secrets_in_any_answer(service, api):
+    answer = await api.post("/api/v1/users", json={"name": "anna", "password": "a long password"})
+    assert answer.status_code == 201
+    assert "a long password" not in answer.text
+    assert not any("hash" in name for name in answer.json())
+    with service.state.engine.connect() as connection:
+        stored = connection.execute(select(account).where(account.c.name == "anna")).mappings().one()
+        trail = str(connection.execute(select(audit)).all())
+    assert stored["web_password_hash"].startswith("$argon2id$")
+    assert "a long password" not in trail
+
+
+async def test_a_short_password_is_refused(api):
+    answer = await api.post("/api/v1/users", json={"name": "anna", "password": "short"})
+    assert answer.json()["errors"][0]["pointer"] == "/password"
+
+
+async def test_disabling_a_user_ends_their_sessions(service, api):
+    await api.post("/api/v1/users", json={"name": "anna", "password": "a long password"})
+    answer = await api.patch("/api/v1/users/anna", json={"enabled": False}, headers={"If-Match": '"v1"'})
+    assert answer.json()["enabled"] is False
+    assert any(isinstance(message, DisconnectUser) and message.name == "anna" for message in service.core.heard)
+
+
+async def test_nobody_takes_their_own_rights_away(api):
+    for change in ({"role": "user"}, {"enabled": False}):
+        answer = await api.patch("/api/v1/users/admin", json=change, headers={"If-Match": "*"})
+        assert answer.status_code == 422
+    assert (await api.delete("/api/v1/users/admin", headers={"If-Match": "*"})).status_code == 422
+
+
+async def test_groups_have_members(api):
+    await api.post("/api/v1/users", json={"name": "anna"})
+    made = await api.post("/api/v1/groups", json={"name": "staff", "members": ["anna"]})
+    assert made.json()["members"] == ["anna"]
+    assert (await api.get("/api/v1/users/anna")).json()["groups"] == ["staff"]
+    changed = await api.patch("/api/v1/groups/staff", json={"members": []}, headers={"If-Match": '"v1"'})
+    assert changed.json()["members"] == []
+    assert (await api.delete("/api/v1/groups/staff", headers={"If-Match": '"v2"'})).status_code == 204
+
+
+async def test_a_token_is_shown_once_and_stored_as_a_hash(service, api):
+    made = await api.post("/api/v1/tokens", json={"name": "backup", "scopes": ["shares:read"]})
+    text = made.json()["token"]
+    assert text.startswith("hf_")
+    assert text not in (await api.get("/api/v1/tokens")).text
+    with service.state.engine.connect() as connection:
+        assert text.rpartition("_")[2] not in str(connection.execute(select(token)).all())
+
+
+async def test_a_token_can_do_what_its_scopes_say_and_no_more(service, api, folder):
+    headers = {"Authorization": f"Bearer {service.token('shares:read')}"}
+    async with service.client(headers=headers) as client:
+        assert (await client.get("/api/v1/shares")).status_code == 200
+        refused = await client.post("/api/v1/shares", json={"name": "x", "path": folder})
+        assert refused.status_code == 403
+        assert "shares:write" in refused.json()["detail"]
+
+
+async def test_a_token_cannot_make_a_stronger_one(service, api):
+    headers = {"Authorization": f"Bearer {service.token('tokens:write')}"}
+    async with service.client(headers=headers) as client:
+        answer = await client.post("/api/v1/tokens", json={"name": "more", "scopes": ["admin"]})
+    assert answer.status_code == 403
+
+
+async def test_a_revoked_or_expired_token_is_worth_nothing(service, api):
+    expires = "2026-11-22T12:30:00Z"
+    made = await api.post("/api/v1/tokens", json={"name": "t", "scopes": ["shares:read"], "expires_at": expires})
+    headers = {"Authorization": f"Bearer {made.json()['token']}"}
+    async with service.client(headers=headers) as client:
+        assert (await client.get("/api/v1/shares")).status_code == 200
+        service.clock.advance(hours=1)
+        assert (await client.get("/api/v1/shares")).status_code == 401
+    revoked = await api.delete(f"/api/v1/tokens/{made.json()['id']}")
+    assert revoked.status_code == 204
+
+
+async def test_every_change_is_in_the_audit_log_and_refusals_too(api, folder):
+    await make_share(api, folder)
+    await api.post("/api/v1/shares", json={"name": "docs", "path": folder})
+    found = (await api.get("/api/v1/audit?action=share.create")).json()["items"]
+    assert [(item["outcome"], item["actor"], item["address"]) for item in found] == [
+        ("refused", "admin", "192.0.2.7"),
+        ("done", "admin", "192.0.2.7"),
+    ]
