@@ -9,11 +9,18 @@ import pytest
 from smbcore.nt.access import FILE_GENERIC_READ, FILE_GENERIC_WRITE
 from smbcore.nt.create import FILE_OPEN, FILE_OPEN_IF
 from smbcore.nt.status import Status
-from smbcore.wire.create import OPLOCK_BATCH, OPLOCK_EXCLUSIVE, OPLOCK_LEASE, OPLOCK_LEVEL_II, OPLOCK_NONE, CreateContext
+from smbcore.wire.create import (
+    OPLOCK_BATCH,
+    OPLOCK_EXCLUSIVE,
+    OPLOCK_LEASE,
+    OPLOCK_LEVEL_II,
+    OPLOCK_NONE,
+    CreateContext,
+)
 from smbcore.wire.create_contexts import LeaseV1, LeaseV2
 from smbcore.wire.header import UNSOLICITED_MESSAGE_ID
 from smbcore.wire.oplock_break import FLAG_ACK_REQUIRED, LeaseBreakNotification, OplockBreakNotification
-from tests.protocol.steps import create_request, lives, only, opened, turn
+from tests.protocol.steps import create_request, lives, only, turn
 
 R, H, W = 1, 2, 4
 KEY, OTHER_KEY = b"lease key number", b"another lease ke"
@@ -193,7 +200,9 @@ async def test_level_without_context_and_context_without_level(server):
 
 async def test_leases_are_not_for_202(server):
     raw = await server.tree(offer=only(0x0202))
-    body = (await raw.create("a", ACCESS, FILE_OPEN_IF, oplock=OPLOCK_LEASE, contexts=lease(R, version=1))).expect().body
+    body = (
+        (await raw.create("a", ACCESS, FILE_OPEN_IF, oplock=OPLOCK_LEASE, contexts=lease(R, version=1))).expect().body
+    )
     assert body.oplock_level == OPLOCK_NONE
 
 
