@@ -10,10 +10,11 @@ import asyncio
 import gc
 import logging
 import os
+import resource
 import signal
 import sys
 import uuid
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Coroutine
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -42,6 +43,7 @@ log = logging.getLogger("smbcore")
 
 _SWITCH_INTERVAL = 0.0005
 _TELL_IO_INTERVAL = 2.0
+_STEP_OF_STOPPING = 3.0  # seconds; a supervisor kills after ten
 _DATABASE_URL_VARIABLE = "HOLDFAST_DATABASE_URL"
 SOFTWARE = "holdfast 0.1.0"
 
@@ -83,9 +85,13 @@ class Core:
         self._key: KeyFile
         self._listeners: list[TcpListener] = []
         self._clock = SystemClock()
+        self._stop = asyncio.Event()
 
     async def run(self) -> None:
         """Start, serve until SIGTERM or SIGINT, stop."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stop.set)
         configuration = self._open_state()
         settings = configuration.settings
         boot_id = str(uuid.uuid4())
@@ -101,20 +107,25 @@ class Core:
         )
         mirror.on_flushed(control.publish)
         await control.start()  # refuses a second core of this data directory, before that touches its rows
-        self._drop_survivors(mirror, await mirror.start())
-        self._listen(server)
-        gc.collect()
-        gc.freeze()
-        log.info(
-            "serving on %s", ", ".join(f"{host}:{port}" for host, port in (item.address for item in self._listeners))
-        )
-        await self._until_stopped(server)
-        log.info("stopping")
+        try:
+            self._drop_survivors(mirror, await mirror.start())
+            self._listen(server)
+            gc.collect()
+            gc.freeze()
+            await self._until_stopped(server)
+        finally:
+            await self._shut_down(server, control, mirror)
+
+    async def _shut_down(self, server: SmbServer, control: ControlServer, mirror: Mirror) -> None:
+        """Accept nobody any more, say so, end every connection, store what is pending; every step bounded in time."""
         for listener in self._listeners:
             listener.close()
-        await control.stop()
-        await server.close()
-        await mirror.stop()
+        if mirror.running:
+            log.info("stopping")
+            await _bounded(mirror.announce("stopping"), "announcing the stop")
+        await _bounded(server.close(), "ending the connections")
+        await _bounded(mirror.stop(), "storing the last records")
+        await _bounded(control.stop(), "closing the control socket")  # last: until then a second core is refused
         self._engine.dispose()
 
     def _open_state(self) -> Configuration:
@@ -155,23 +166,40 @@ class Core:
                 raise StartError(f"cannot listen on {text}: {error.strerror}") from error
 
     async def _until_stopped(self, server: SmbServer) -> None:
-        stop = asyncio.Event()
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, stop.set)
+        log.info(
+            "serving on %s", ", ".join(f"{host}:{port}" for host, port in (item.address for item in self._listeners))
+        )
 
         def tell_io() -> None:
             server.tell_io()
             self._clock.call_later(_TELL_IO_INTERVAL, tell_io)
 
         tell_io()
-        await stop.wait()
+        await self._stop.wait()
+
+
+async def _bounded(step: Awaitable[None], what: str) -> None:
+    """Take a step of stopping, for a few seconds at most; one that fails or takes longer must not hold up the rest."""
+    try:
+        async with asyncio.timeout(_STEP_OF_STOPPING):
+            await step
+    except TimeoutError:
+        log.warning("%s took too long", what)
+    except StateUnavailableError as error:
+        log.warning("%s: %s", what, error)
+
+
+def _raise_descriptor_limit() -> None:
+    """Allow as many descriptors as the system lets us: every connection and every open file takes one."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def _run(main: Coroutine[Any, Any, None]) -> None:
     """Run on uvloop where it is installed (the extra `fast`), else on asyncio's own loop."""
     try:
-        import uvloop  # noqa: PLC0415 - optional
+        import uvloop
     except ImportError:
         asyncio.run(main)
         return
@@ -184,6 +212,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = parse_arguments(sys.argv[1:] if arguments is None else arguments)
     logging.basicConfig(level=options.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     logging.getLogger("spnego").setLevel(logging.WARNING)  # its debug log shows tokens
+    _raise_descriptor_limit()
     sys.setswitchinterval(_SWITCH_INTERVAL)
     try:
         _run(Core(options).run())

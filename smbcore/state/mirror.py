@@ -135,6 +135,11 @@ class Mirror:
         await done
 
     @property
+    def running(self) -> bool:
+        """Whether it was started and not stopped yet."""
+        return self._task is not None
+
+    @property
     def pending(self) -> int:
         """How many changes wait to be stored."""
         return sum(map(len, self._dirty.values()))

@@ -49,6 +49,7 @@ class ServerProcess:
     shares: Sequence[Mapping[str, Any]] = ({"name": "files"}, {"name": "sealed", "encrypt": True})
     port: int = 0
     database_url: str | None = None
+    log_level: str = "DEBUG"
     process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -85,20 +86,23 @@ class ServerProcess:
                 change_settings(connection, self.settings, now=now)
         engine.dispose()
 
+    @property
+    def command(self) -> list[str]:
+        """The command line of the process."""
+        self.port = self.port or free_port()
+        program = [sys.executable, "-m", "smbcore.server", "--data", str(self.base / "data")]
+        return [*program, "--smb", f"127.0.0.1:{self.port}", "--log-level", self.log_level]
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The environment of the process."""
+        url = {"HOLDFAST_DATABASE_URL": self.database_url} if self.database_url else {}
+        return dict(os.environ) | url
+
     def start(self) -> None:
         """Start the process and wait until it accepts connections."""
-        self.port = self.port or free_port()
-        environment = dict(os.environ)
-        if self.database_url:
-            environment["HOLDFAST_DATABASE_URL"] = self.database_url
-        command = [sys.executable, "-m", "smbcore.server", "--data", str(self.base / "data")]
         with (self.base / "core.log").open("ab") as output:
-            self.process = subprocess.Popen(
-                [*command, "--smb", f"127.0.0.1:{self.port}", "--log-level", "DEBUG"],
-                stdout=output,
-                stderr=output,
-                env=environment,
-            )
+            self.process = subprocess.Popen(self.command, stdout=output, stderr=output, env=self.environment)
         deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline:
             if self.process.poll() is not None:
