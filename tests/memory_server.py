@@ -156,6 +156,7 @@ class ServerEnd:
 
     peer = "memory:1"
     local_address = "127.0.0.1"
+    sends_ranges = False
 
     def __init__(self, link: Link, server: SmbServer):
         self.link = link

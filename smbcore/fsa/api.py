@@ -36,6 +36,15 @@ class Caching(IntFlag):
 
 
 @dataclass(slots=True)
+class FileRange:
+    """Bytes of a file that can be sent from where they lie: `handle` belongs to an open, and is good while that is."""
+
+    handle: int
+    offset: int
+    length: int
+
+
+@dataclass(slots=True)
 class OpenParameters:
     r"""Parameters of Server Requests an Open of a File  [MS-FSA 2.1.5.1].
 
@@ -148,6 +157,7 @@ class VolumeConfig:
 # Open methods; all check granted access and raise NtError with the status that MS-FSA or MS-SMB2 names
 #   info() -> NodeInfo                          attributes without NORMAL, sizes of the stream
 #   async read_into(offset, view) -> int        END_OF_FILE at the end unless len(view) == 0, FILE_LOCK_CONFLICT
+#   range_to_send(offset, length) -> FileRange | None     instead of read_into, for a reply without signature or seal
 #   async write(offset, data, write_through=False) -> int
 #       offset -1 and append-only rules, breaks level II and R of others
 #   async flush()

@@ -168,6 +168,12 @@ class Node(ABC):
     def transfer_descriptor(self) -> int | None:
         """Return an OS handle from which the main data may be sent without copying, None where there is none."""
 
+    def can_send(self, offset: int, length: int) -> bool:
+        """Tell whether `length` (> 0) bytes at `offset` are all there and leave through `transfer_descriptor` without
+        waiting for a disk. False is always a right answer.
+        """
+        return False
+
     @abstractmethod
     async def zero_range(self, offset: int, beyond: int) -> None:
         """Make [offset, beyond) read as zeros, deallocating where possible; never extends the file."""

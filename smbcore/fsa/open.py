@@ -13,6 +13,7 @@ from smbcore.fsa import copy, delete, directory, fsctl, locking, notify, query, 
 from smbcore.fsa.api import (
     BreakListener,
     Caching,
+    FileRange,
     LockElement,
     OpenParameters,
     OplockGrant,
@@ -192,13 +193,8 @@ class Open:
         Errors: ACCESS_DENIED;  END_OF_FILE nothing is there (unless nothing is asked for);  FILE_LOCK_CONFLICT;
                 INVALID_PARAMETER a negative offset;  INVALID_DEVICE_REQUEST a directory.
         """
-        if not self.granted_access & _READS:
-            raise NtError(Status.ACCESS_DENIED, f"reading {self.path!r}")
-        if self.is_directory:
-            raise NtError(Status.INVALID_DEVICE_REQUEST, "reading a directory")
         length = len(view)
-        if not 0 <= offset <= _MAX_OFFSET - length:
-            raise NtError(Status.INVALID_PARAMETER, f"read at {offset:#x}")
+        self._check_read(offset, length)
         if not length:
             return 0
         ranges = self.stream_state.ranges
@@ -210,6 +206,26 @@ class Open:
         if self.sticky is not None:
             self.sticky.after_read(self.node)
         return count
+
+    def range_to_send(self, offset: int, length: int) -> FileRange | None:
+        """Return `length` (> 0) bytes at `offset` for sending them without a copy.
+
+        None where only `read_into` can tell what there is to read: near the end, beside locked ranges, from a cold
+        disk, where times have to be kept still. Errors as `read_into`.
+        """
+        self._check_read(offset, length)
+        handle = self.transfer_descriptor() if self.sticky is None else None
+        if handle is None or not self.node.can_send(offset, length):
+            return None
+        return FileRange(handle, offset, length)
+
+    def _check_read(self, offset: int, length: int) -> None:
+        if not self.granted_access & _READS:
+            raise NtError(Status.ACCESS_DENIED, f"reading {self.path!r}")
+        if self.is_directory:
+            raise NtError(Status.INVALID_DEVICE_REQUEST, "reading a directory")
+        if not 0 <= offset <= _MAX_OFFSET - length:
+            raise NtError(Status.INVALID_PARAMETER, f"read at {offset:#x}")
 
     async def write(self, offset: int, data: bytes | memoryview, write_through: bool = False) -> int:
         """Write `data` at `offset`; return the bytes written  [MS-FSA 2.1.5.4].

@@ -22,6 +22,7 @@ from smbcore.server.chain import Chain
 
 if TYPE_CHECKING:
     from smbcore.crypto.preauth import PreauthHash
+    from smbcore.fsa.api import FileRange
     from smbcore.nt.clock import TimerHandle
     from smbcore.server.request import SmbRequest
     from smbcore.server.server import SmbServer
@@ -35,13 +36,20 @@ _SMB1: Final = b"\xffSMB"
 
 
 class Transport(Protocol):
-    """What a connection needs of whoever carries its bytes."""
+    """What a connection needs of whoever carries its bytes.
+
+    sends_ranges  it has `write_range`
+    """
 
     peer: str
     local_address: str
+    sends_ranges: bool
 
     def write(self, parts: Sequence[bytes | bytearray | memoryview], pooled: bytearray | None = None) -> None:
         """Queue bytes; `pooled` goes back to the server's pool once they have left."""
+
+    def write_range(self, head: bytearray, source: FileRange) -> None:
+        """Queue `head` and the bytes of `source`; what the file has lost by the time it is sent is sent as zeros."""
 
     def set_frame_limit(self, limit: int) -> None:
         """Accept messages up to `limit` bytes."""

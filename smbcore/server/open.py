@@ -6,7 +6,7 @@ import logging
 from struct import Struct
 from typing import TYPE_CHECKING, Any, Protocol
 
-from smbcore.fsa.api import BreakNotice, Caching, LockElement, OplockLevel
+from smbcore.fsa.api import BreakNotice, Caching, FileRange, LockElement, OplockLevel
 from smbcore.nt import filetime
 from smbcore.nt.status import NtError
 from smbcore.server import breaks
@@ -39,6 +39,9 @@ class File(Protocol):
 
     async def read_into(self, offset: int, view: memoryview) -> int:
         """Fill `view` from `offset`, return the bytes read."""
+
+    def range_to_send(self, offset: int, length: int) -> FileRange | None:
+        """Return the bytes for sending them without a copy, None where they have to be read."""
 
     async def write(self, offset: int, data: bytes | memoryview, write_through: bool = False) -> int:
         """Write `data` at `offset`."""

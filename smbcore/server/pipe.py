@@ -54,6 +54,9 @@ class PipeFile:
         view[: len(data)] = data
         return len(data)
 
+    def range_to_send(self, _offset: int, _length: int) -> None:
+        """Pipes have nothing to send from where it lies."""
+
     async def write(self, _offset: int, data: bytes | memoryview, write_through: bool = False) -> int:
         """Write to the pipe."""
         return self.pipe.write(data)

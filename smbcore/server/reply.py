@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from smbcore.fsa.api import FileRange
 from smbcore.nt.status import Status
 from smbcore.proto.compound import link
 from smbcore.proto.framing import frame_header
-from smbcore.server.replies import HEADROOM, READ_HEAD, Payload
+from smbcore.server.replies import FRAME_HEADER, HEADROOM, READ_HEAD, Payload
 from smbcore.wire.error import EMPTY_ERROR
 from smbcore.wire.header import (
     FLAG_ASYNC,
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 _KEPT_FLAGS: Final = FLAG_RELATED | FLAG_REPLAY | FLAG_PRIORITY_MASK
 _MESSAGE = HEADROOM - READ_HEAD - HEADER_SIZE
+_RANGE_HEAD = FRAME_HEADER + HEADER_SIZE + READ_HEAD
 
 
 def send(rq: SmbRequest, status: Status, answer: Any) -> None:
@@ -42,6 +44,9 @@ def send(rq: SmbRequest, status: Status, answer: Any) -> None:
         data = bytes(answer.room(answer.length))
         connection.server.pool.give(answer.buffer)
         body = ReadResponse.encode_head(len(data)) + data
+    elif type(answer) is FileRange:
+        _send_range(rq, status, answer)
+        return
     else:
         body = answer if type(answer) is bytes else answer.encode()
     message = bytearray(HEADER_SIZE + len(body))
@@ -131,6 +136,20 @@ def _signer(rq: SmbRequest) -> Signer | None:
     if rq.flags & FLAG_SIGNED or channel.session.signing_required:
         return channel.signer
     return None
+
+
+def takes_range(rq: SmbRequest) -> bool:
+    """Tell whether the reply of `rq` may be a FileRange: nobody has to see the bytes that are sent."""
+    return rq.sealed is None and rq.chain is None and rq.connection.transport.sends_ranges and _signer(rq) is None
+
+
+def _send_range(rq: SmbRequest, status: Status, source: FileRange) -> None:
+    """Send a READ response whose data goes from the file to the peer without passing through here."""
+    head = bytearray(_RANGE_HEAD)
+    head[:FRAME_HEADER] = frame_header(HEADER_SIZE + READ_HEAD + source.length)
+    _pack_header(rq, status, memoryview(head)[FRAME_HEADER:], 0)
+    head[FRAME_HEADER + HEADER_SIZE :] = ReadResponse.encode_head(source.length)
+    rq.connection.transport.write_range(head, source)
 
 
 def _send_payload(rq: SmbRequest, status: Status, payload: Payload) -> None:

@@ -2,20 +2,35 @@
 
 from __future__ import annotations
 
+from typing import Final
+
+from smbcore.fsa.api import FileRange
 from smbcore.nt.status import NtError, Status
+from smbcore.server import reply
 from smbcore.server.replies import Payload
 from smbcore.server.request import SmbRequest
 from smbcore.wire.read import ReadRequest
 
+SENT_FROM_FILE: Final = 256 * 1024
+"""Shortest read that is sent without a copy; below it the two more system calls cost what the copy does."""
 
-async def read(rq: SmbRequest, msg: ReadRequest) -> Payload:
-    """Read into a reply buffer.  Raises END_OF_FILE, FILE_LOCK_CONFLICT, ACCESS_DENIED, INVALID_PARAMETER."""
+
+async def read(rq: SmbRequest, msg: ReadRequest) -> Payload | FileRange:
+    """Read into a reply buffer, or find where the reply can be sent from.
+
+    Raises END_OF_FILE, FILE_LOCK_CONFLICT, ACCESS_DENIED, INVALID_PARAMETER.
+    """
     length = msg.length
     if length > rq.connection.max_read:
         raise NtError(Status.INVALID_PARAMETER, f"read of {length} bytes")
     if length > 65536:
         rq.check_charge(0, length)
     open_ = rq.open
+    if length >= SENT_FROM_FILE and reply.takes_range(rq):
+        source: FileRange | None = open_.file.range_to_send(msg.offset, length)
+        if source is not None:
+            open_.bytes_read += length
+            return source
     pool = rq.server.pool
     payload = Payload(pool.take(length))
     try:

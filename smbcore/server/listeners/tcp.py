@@ -1,7 +1,8 @@
 """Direct TCP: non-blocking sockets on the event loop's readers and writers.
 
-Everything that one wake-up received is worked on before anything is sent, and all replies leave in one `sendmsg`. A
-client that does not take its replies is not read from any more until it does.
+Everything that one wake-up received is worked on before anything is sent, and all replies leave in one `sendmsg`; only
+a range of a file takes what is queued along at once, because nothing keeps the file open for long. A client that does
+not take its replies is not read from any more until it does.
 """
 
 from __future__ import annotations
@@ -9,15 +10,18 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import itertools
 import logging
 import socket
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from smbcore.proto.errors import ProtocolViolation
 from smbcore.proto.framing import FrameReader
+from smbcore.server.listeners.file_range import QueuedRange
 
 if TYPE_CHECKING:
+    from smbcore.fsa.api import FileRange
     from smbcore.server.connection import SmbConnection
     from smbcore.server.server import SmbServer
 
@@ -36,18 +40,19 @@ class TcpTransport:
     """
 
     __slots__ = (
-        "_batch", "_closed", "_flush_due", "_loop", "_out", "_out_size", "_paused", "_pooled", "_reader", "_server",
-        "_sock",
-        "_writing", "connection", "local_address", "peer",
+        "_batch", "_closed", "_flush_due", "_loop", "_out", "_paused", "_pooled", "_ranges", "_reader",
+        "_server", "_sock", "_writing", "connection", "local_address", "peer",
     )  # fmt: skip
+
+    sends_ranges = True
 
     def __init__(self, server: SmbServer, sock: socket.socket, loop: asyncio.AbstractEventLoop) -> None:
         self._server = server
         self._sock = sock
         self._loop = loop
         self._reader = FrameReader(server.config.limits.frame_before_sign_in)
-        self._out: list[bytes | bytearray | memoryview] = []
-        self._out_size = 0
+        self._out: list[bytes | bytearray | memoryview | QueuedRange] = []
+        self._ranges = 0
         self._pooled: list[bytearray] = []
         self._batch = False
         self._flush_due = False
@@ -82,19 +87,33 @@ class TcpTransport:
             self._flush_due = True
             self._loop.call_soon(self._flush_later)
 
+    def write_range(self, head: bytearray, source: FileRange) -> None:
+        """Queue `head` and the bytes of `source`, and send them now if nothing waits before them."""
+        if self._closed:
+            return
+        queued = QueuedRange(source)
+        self._out += (head, queued)
+        self._ranges += 1
+        if not self._writing:
+            self._flush()
+        if queued and not self._closed:
+            try:
+                queued.keep()
+            except OSError as error:
+                self._failed(error)
+
     def close(self) -> None:
         """Send what the socket takes, then close it."""
         if self._closed:
             return
         if self._out and not self._writing:
             with contextlib.suppress(OSError):
-                self._sock.sendmsg(self._out[:_MOST_PARTS])
+                self._send_buffers()
         self._closed = True
         self._loop.remove_reader(self._sock)
         self._loop.remove_writer(self._sock)
         self._sock.close()
-        self._out.clear()
-        self._pooled.clear()
+        self._drop_output()
 
     # -- receiving --
 
@@ -140,25 +159,18 @@ class TcpTransport:
     def _flush(self) -> None:
         """Send as much as the socket takes; wait for it to take the rest."""
         out = self._out
-        while out:
-            try:
-                sent = self._sock.sendmsg(out if len(out) <= _MOST_PARTS else out[:_MOST_PARTS])
-            except (BlockingIOError, InterruptedError):
-                self._wait_for_room()
-                return
-            except OSError as error:
-                self._failed(error)
-                return
-            index = 0
-            for part in out:
-                size = len(part)
-                if sent < size:
-                    break
-                sent -= size
-                index += 1
-            del out[:index]
-            if sent:
-                out[0] = memoryview(out[0])[sent:]
+        try:
+            while out:
+                if type(out[0]) is QueuedRange:
+                    self._send_range(out[0])
+                else:
+                    self._send_buffers()
+        except (BlockingIOError, InterruptedError):
+            self._wait_for_room()
+            return
+        except OSError as error:
+            self._failed(error)
+            return
         if self._pooled:
             give = self._server.pool.give
             for buffer in self._pooled:
@@ -170,6 +182,39 @@ class TcpTransport:
         if self._paused:
             self._paused = False
             self._loop.add_reader(self._sock, self._readable)
+
+    def _send_buffers(self) -> None:
+        """Send once, as many of the buffers before the next range as the socket takes. Raises OSError."""
+        out: list[Any] = self._out
+        parts, flags = out, 0
+        if self._ranges:
+            parts, flags = list(itertools.takewhile(_is_buffer, out)), socket.MSG_MORE
+        sent = self._sock.sendmsg(parts if len(parts) <= _MOST_PARTS else parts[:_MOST_PARTS], (), flags)
+        index = 0
+        for part in parts:
+            size = len(part)
+            if sent < size:
+                break
+            sent -= size
+            index += 1
+        del out[:index]
+        if sent:
+            out[0] = memoryview(out[0])[sent:]
+
+    def _send_range(self, queued: QueuedRange) -> None:
+        """Send the range at the head of the queue. Raises OSError."""
+        zeros = queued.send(self._sock.fileno())
+        queued.release()
+        self._ranges -= 1
+        self._out[:1] = (zeros,) if zeros else ()
+
+    def _drop_output(self) -> None:
+        for part in self._out:
+            if type(part) is QueuedRange:
+                part.release()
+        self._out.clear()
+        self._ranges = 0
+        self._pooled.clear()
 
     def _wait_for_room(self) -> None:
         if not self._writing:
@@ -186,7 +231,7 @@ class TcpTransport:
     def _failed(self, error: OSError) -> None:
         if self.connection is not None:
             log.debug("%s send: %s", self.connection.name, error)
-            self._out.clear()
+            self._drop_output()
             self.connection.close()
 
 
@@ -260,6 +305,10 @@ def listen(server: SmbServer, host: str, port: int) -> TcpListener:
         sock.close()
         raise
     return TcpListener(server, sock)
+
+
+def _is_buffer(part: bytes | bytearray | memoryview | QueuedRange) -> bool:
+    return type(part) is not QueuedRange
 
 
 def _text(address: tuple[str, int] | str) -> str:

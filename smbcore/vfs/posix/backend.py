@@ -27,6 +27,7 @@ from smbcore.vfs.posix.errors import nt_error
 from smbcore.vfs.posix.names import encode, is_reserved
 from smbcore.vfs.posix.node import PosixNode
 from smbcore.vfs.posix.openat2 import Resolver
+from smbcore.vfs.posix.page_cache import PageCache
 from smbcore.vfs.posix.pool import IoPool
 from smbcore.vfs.posix.store import SideStore
 from smbcore.vfs.posix.streams import StreamNode, Streams
@@ -94,6 +95,7 @@ class PosixBackend(Backend):
         self.file_mode = file_mode
         self.directory_mode = directory_mode
         self.pool = IoPool(workers)
+        self.page_cache = PageCache()
         self.xattrs = xattr.XattrStore(self.side)
         self.indexes = DirectoryIndexes(now=now)
         self.streams = Streams(self)

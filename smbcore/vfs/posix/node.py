@@ -263,6 +263,12 @@ class PosixNode(Node):
     def transfer_descriptor(self) -> int | None:
         return None if self.is_directory or self.is_link else self.data_descriptor
 
+    def can_send(self, offset: int, length: int) -> bool:
+        try:
+            return self.backend.page_cache.holds(self.data_descriptor, offset, length)
+        except OSError as error:
+            raise nt_error(error, "read") from error
+
     async def zero_range(self, offset: int, beyond: int) -> None:
         self.make_writable()
         try:
