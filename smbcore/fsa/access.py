@@ -23,6 +23,7 @@ from smbcore.nt.status import NtError, Status
 if TYPE_CHECKING:
     from smbcore.fsa.volume import Volume
 
+_NOT_ON_READONLY = FILE_WRITE_DATA | FILE_APPEND_DATA | FILE_DELETE_CHILD
 _FROM_PARENT = DELETE | FILE_READ_ATTRIBUTES
 
 
@@ -58,7 +59,7 @@ async def decide_access(
         raise NtError(Status.ACCESS_DENIED, f"{p.path!r}: {words(missing)} not granted")
     granted = desired & ~MAXIMUM_ALLOWED
     if desired & MAXIMUM_ALLOWED:
-        granted |= maximum & ~(FILE_WRITE_DATA | FILE_APPEND_DATA) if readonly else maximum
+        granted |= maximum & ~_NOT_ON_READONLY if readonly else maximum
         if not granted:
             raise NtError(Status.ACCESS_DENIED, f"{p.path!r}: nothing granted")
     return granted

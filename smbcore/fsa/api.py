@@ -83,6 +83,8 @@ class BreakNotice:
 
     level / caching   what the holder has to go down to (legacy level, or granular flags)
     acknowledge       True if the break waits for `acknowledge_break` (or the time-out)
+    continues         a further step of the break that was just acknowledged: no change of state of its own, so the
+                      epoch of a lease stays (smbtorture smb2.lease.v2_breaking3)
     """
 
     holder: BreakListener
@@ -91,6 +93,7 @@ class BreakNotice:
     old_caching: Caching
     new_caching: Caching
     acknowledge: bool
+    continues: bool = False
 
 
 class BreakListener(Protocol):
@@ -127,6 +130,7 @@ class VolumeConfig:
     read_only             every change is MEDIA_WRITE_PROTECTED, maximal access loses the write bits
     hide                  Pattern-like names that listings mark HIDDEN (`hide_files`), and dot files if hide_dot_files
     delete_readonly       READONLY files may be deleted
+    max_file_size         bytes; NTFS's limit with clusters of 4 KiB
     """
 
     default_security: bytes
@@ -141,6 +145,7 @@ class VolumeConfig:
     hide_files: tuple[str, ...] = ()
     break_timeout: float = 35.0
     max_opens: int = 65536
+    max_file_size: int = 0xFFF_FFFF_0000
 
 
 # Volume(backend, config, clock) --------------------------------------------------------------------------------------

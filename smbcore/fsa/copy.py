@@ -26,7 +26,7 @@ async def copy_chunks(
     require_read  the control is COPYCHUNK and not COPYCHUNK_WRITE: the target must be readable too
     Errors: INVALID_PARAMETER no piece, or more than the limits (data: SRV_COPYCHUNK_RESPONSE with the limits);
             ACCESS_DENIED;  INVALID_VIEW_SIZE a piece goes beyond the end of the source;  FILE_LOCK_CONFLICT;
-            DISK_FULL. An error after some pieces carries what was done (data: SRV_COPYCHUNK_RESPONSE).
+            DISK_FULL. An error of a piece carries what was done (data: SRV_COPYCHUNK_RESPONSE).
     """
     _check_limits(chunks)
     _check_ends(opened, source)
@@ -37,8 +37,7 @@ async def copy_chunks(
         try:
             copied = await _copy(opened, source, source_offset, offset, length)
         except NtError as error:
-            if done:
-                error.data = CopyChunkResponse(done, 0, total).encode()
+            error.data = CopyChunkResponse(done, 0, total).encode()
             raise
         done += 1
         total += copied

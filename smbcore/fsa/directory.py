@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from smbcore.fsa.backend import NodeInfo
-from smbcore.nt.access import FILE_LIST_DIRECTORY, FILE_READ_ATTRIBUTES, FILE_READ_DATA
+from smbcore.nt.access import FILE_LIST_DIRECTORY, FILE_READ_ATTRIBUTES, FILE_READ_DATA, FILE_READ_EA, READ_CONTROL
 from smbcore.nt.info.classes import FILE_NAMES_INFORMATION, fixed_size
 from smbcore.nt.info.directory import CLASSES, DirectoryEntry, Packer
 from smbcore.nt.names import Pattern, check_component
@@ -18,6 +18,7 @@ from smbcore.nt.status import NtError, Status
 if TYPE_CHECKING:
     from smbcore.fsa.open import Open
 
+_TO_SEE = FILE_READ_DATA | FILE_READ_EA | FILE_READ_ATTRIBUTES | READ_CONTROL
 _BATCH = 256
 _LEAST_BATCH = 8
 _SPACE_PER_ENTRY = 128
@@ -178,7 +179,7 @@ async def _is_readable(opened: Open, name: str) -> bool:
         granted = volume.security.maximal_access(node.security(), opened.token)
     finally:
         node.close()
-    return granted & (FILE_READ_DATA | FILE_READ_ATTRIBUTES) == FILE_READ_DATA | FILE_READ_ATTRIBUTES
+    return not _TO_SEE & ~granted
 
 
 def _entry(opened: Open, name: str, info: NodeInfo, short_names: bool) -> DirectoryEntry:

@@ -42,7 +42,6 @@ SECURITY = 0x100
 STREAM_NAME = 0x200
 STREAM_SIZE = 0x400
 STREAM_WRITE = 0x800
-VALID_FILTER = 0xFFF
 
 Event = tuple[int, str]
 Change = tuple[int, tuple[str, ...], str]
@@ -178,8 +177,8 @@ async def change_notify(opened: Open, completion_filter: int, watch_tree: bool, 
     volume = opened.volume
     if not volume.config.change_notify:
         raise NtError(Status.NOT_IMPLEMENTED, "change notify is off")
-    if not opened.is_directory or not completion_filter & VALID_FILTER:
-        raise NtError(Status.INVALID_PARAMETER, "not a directory, or nothing to watch for")
+    if not opened.is_directory:
+        raise NtError(Status.INVALID_PARAMETER, "watching a file")
     if not opened.granted_access & FILE_LIST_DIRECTORY:
         raise NtError(Status.ACCESS_DENIED, f"watching {opened.path!r}")
     if opened.delete_pending:

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 _READS = FILE_READ_DATA | FILE_EXECUTE
 _WRITES = FILE_WRITE_DATA | FILE_APPEND_DATA
 _MAX_OFFSET = 0x7FFF_FFFF_FFFF_FFFF
+_FAR = 1 << 40
 _APPEND = (-1, 0xFFFF_FFFF_FFFF_FFFF)
 
 
@@ -203,6 +204,7 @@ class Open:
         count = await self.node.read_into(offset, view)
         if not count:
             raise NtError(Status.END_OF_FILE, f"read at {offset:#x}")
+        self.position = offset + count
         if self.sticky is not None:
             self.sticky.after_read(self.node)
         return count
@@ -242,6 +244,8 @@ class Open:
             raise NtError(Status.INVALID_PARAMETER, f"write at {offset:#x}")
         if not length:
             return 0
+        if offset >= _FAR:
+            self._check_room(offset + length)
         stream = self.stream_state
         if stream.ranges is not None and stream.ranges.ranges:
             stream.ranges.check_write(self, offset, length)
@@ -250,10 +254,23 @@ class Open:
         if not self.file.archive_known:
             self.set_archive()
         count = await self.node.write(offset, data)
+        self.position = offset + count
         self.after_write()
         if write_through or self.mode & FILE_WRITE_THROUGH:
             await self.node.flush()
         return count
+
+    def _check_room(self, end: int) -> None:
+        """Refuse what could not be stored, before a store that makes holes everywhere accepts it  [MS-FSA 2.1.5.4].
+
+        Errors: INVALID_PARAMETER beyond the largest file;  DISK_FULL more than there is, for a file that is not sparse.
+        """
+        if end > self.volume.config.max_file_size:
+            raise NtError(Status.INVALID_PARAMETER, f"a file of {end:#x} bytes")
+        info = self.node.info()
+        grows = end - info.end_of_file
+        if not info.attributes & fa.FILE_ATTRIBUTE_SPARSE_FILE and grows > self.volume.volume_info().available:
+            raise NtError(Status.DISK_FULL, f"growing by {grows} bytes")
 
     def _append_offset(self, offset: int) -> int:
         """Return where an open that may only append writes."""

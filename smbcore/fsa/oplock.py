@@ -108,7 +108,7 @@ class Holder:
         """The oplock level held now."""
         return OplockLevel.GRANULAR if self.granular else _LEVEL_OF[self.caching]
 
-    def notify(self, new: int, *, acknowledge: bool) -> None:
+    def notify(self, new: int, *, acknowledge: bool, continues: bool = False) -> None:
         """Send the notice of a break from `caching` to `new`."""
         level = self.level
         notice = BreakNotice(
@@ -118,6 +118,7 @@ class Holder:
             Caching(self.caching),
             Caching(new),
             acknowledge,
+            continues,
         )
         self.listener.oplock_broken(notice)
 
@@ -298,14 +299,14 @@ class Oplocks:
         holder.notify(to, acknowledge=False)
         self._settle(holder, to)
 
-    def _start_break(self, holder: Holder, requested: int, required: int) -> None:
+    def _start_break(self, holder: Holder, requested: int, required: int, *, continues: bool = False) -> None:
         holder.breaking = True
         holder.requested = requested
         holder.required = required
         if holder.timer is not None:
             holder.timer.cancel()
         holder.timer = self._clock.call_later(self._timeout, self._time_out, holder)
-        holder.notify(requested, acknowledge=True)
+        holder.notify(requested, acknowledge=True, continues=continues)
 
     def _settle(self, holder: Holder, caching: int) -> None:
         """Finish a break: the holder now has `caching`."""
@@ -366,9 +367,9 @@ class Oplocks:
             return
         if holder.caching & (WRITE | HANDLE):
             step = holder.required | (holder.caching & READ)
-            self._start_break(holder, step, holder.required)
+            self._start_break(holder, step, holder.required, continues=True)
             return
-        holder.notify(holder.required, acknowledge=False)
+        holder.notify(holder.required, acknowledge=False, continues=True)
         self._settle(holder, holder.required)
 
     def release(self, opener: Open) -> None:

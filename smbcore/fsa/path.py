@@ -7,7 +7,7 @@ import re
 from smbcore.nt.names import MAX_COMPONENT, check_component, split_stream
 from smbcore.nt.status import NtError, Status
 
-_SPECIAL = re.compile('[\x00-\x1f"*/:<>?|]')
+_SPECIAL = re.compile('[\x00-\x1f"*:<>?|]')
 _INDEX = "$INDEX_ALLOCATION"
 _INDEX_NAMES = frozenset({"", "$I30"})
 
@@ -35,14 +35,22 @@ class Target:
 def parse_path(path: str) -> Target:
     r"""Parse `dir\file:stream:$DATA`.
 
-    Errors: INVALID_PARAMETER leading backslash;  OBJECT_PATH_SYNTAX_BAD a `..` component;  OBJECT_NAME_INVALID anything
-    else that cannot be a name.
+    A slash separates as a backslash does (it cannot be in a name; smbtorture smb2.timestamps uses it), and `..` steps
+    up within the path (smb2.notify.tree).
+    Errors: INVALID_PARAMETER leading backslash;  OBJECT_PATH_SYNTAX_BAD `..` leads above the root;  OBJECT_NAME_INVALID
+            anything else that cannot be a name.
     """
     if not path:
         return Target(())
+    if "/" in path:
+        path = path.replace("/", "\\")
     if path[0] == "\\":
         raise NtError(Status.INVALID_PARAMETER, "path starts with a backslash")
     names = path.split("\\")
+    if ".." in names:
+        names = _step_up(names)
+        if not names:
+            return Target(())
     last = names[-1]
     if not last:
         names.pop()
@@ -53,8 +61,21 @@ def parse_path(path: str) -> Target:
     else:
         for name in names:
             if not name or name[0] == "." or len(name) > MAX_COMPONENT:
-                _check(name)
+                check_component(name)
     return Target(tuple(names), "", False, not last)
+
+
+def _step_up(names: list[str]) -> list[str]:
+    """Resolve `..` components by the path alone."""
+    resolved: list[str] = []
+    for name in names:
+        if name != "..":
+            resolved.append(name)
+        elif resolved:
+            resolved.pop()
+        else:
+            raise NtError(Status.OBJECT_PATH_SYNTAX_BAD, "path leads above the root")
+    return resolved
 
 
 def _parse_stream(names: list[str]) -> Target:
@@ -63,7 +84,7 @@ def _parse_stream(names: list[str]) -> Target:
     _check_all(names)
     base, stream, kind = split_stream(last)
     if base:
-        _check(base)
+        check_component(base)
         names.append(base)
     elif names:
         raise NtError(Status.OBJECT_NAME_INVALID, "stream of an empty name")
@@ -76,13 +97,7 @@ def _parse_stream(names: list[str]) -> Target:
 
 def _check_all(names: list[str]) -> None:
     for name in names:
-        _check(name)
-
-
-def _check(name: str) -> None:
-    if name == "..":
-        raise NtError(Status.OBJECT_PATH_SYNTAX_BAD, "path goes up")
-    check_component(name)
+        check_component(name)
 
 
 def join(names: tuple[str, ...], stream: str = "") -> str:

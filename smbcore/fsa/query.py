@@ -42,7 +42,7 @@ def query_information(opened: Open, info_class: int, max_length: int, *, positio
         known = info_class in ic.FILE_FIXED_SIZES or info_class in _NOT_OFFERED
         status = Status.NOT_SUPPORTED if known else Status.INVALID_INFO_CLASS
         raise NtError(status, f"query of file information class {info_class}")
-    fixed = ic.fixed_size(info_class)
+    fixed = _LEAST_BUFFER.get(info_class) or ic.fixed_size(info_class)
     if max_length < fixed:
         raise NtError(Status.INFO_LENGTH_MISMATCH, f"{max_length} bytes, need {fixed}", fixed.to_bytes(4, "little"))
     if info_class in _NEED_READ_ATTRIBUTES and not opened.granted_access & FILE_READ_ATTRIBUTES:
@@ -249,6 +249,14 @@ _QUERIES: dict[int, Callable[[Open], bytes]] = {
     ic.FILE_NORMALIZED_NAME_INFORMATION: _normalized_name,
     ic.FILE_ID_INFORMATION: _id,
 }
+
+_LEAST_BUFFER = {
+    ic.FILE_NAME_INFORMATION: 8,
+    ic.FILE_ALTERNATE_NAME_INFORMATION: 8,
+    ic.FILE_NORMALIZED_NAME_INFORMATION: 8,
+    ic.FILE_STREAM_INFORMATION: 32,
+}
+"""Least buffers of structures with a name: their C size, as smbtorture smb2.getinfo.qfile_buffercheck wants it."""
 
 _NEED_READ_ATTRIBUTES = frozenset(
     {

@@ -109,6 +109,9 @@ async def test_too_small_a_buffer(lab: Any, info_class: int) -> None:
     fixed = ic.fixed_size(info_class)
     with lab.fails("INFO_LENGTH_MISMATCH"):
         opened.query_information(info_class, fixed - 1)
+    if info_class in (ic.FILE_ALTERNATE_NAME_INFORMATION, ic.FILE_STREAM_INFORMATION):
+        with lab.fails("INFO_LENGTH_MISMATCH"):
+            opened.query_information(info_class, fixed + 3)
     assert len(opened.query_information(info_class, 4096)) >= fixed
     await opened.close()
 

@@ -235,3 +235,24 @@ async def test_flushing_needs_write_access(lab: Any) -> None:
     with lab.fails("ACCESS_DENIED"):
         await reader.flush()
     await reader.close()
+
+
+async def test_writes_beyond_what_can_be_stored(lab: Any) -> None:
+    opened = await lab.create("a")
+    limit = lab.config.max_file_size
+    with lab.fails("INVALID_PARAMETER"):
+        await opened.write(limit, b"x")
+    assert await opened.write(limit, b"") == 0
+    if lab.volume.volume_info().available < limit:
+        with lab.fails("DISK_FULL"):
+            await opened.write(limit - 1, b"x")
+    await opened.close()
+
+
+async def test_position_follows_reads_and_writes(lab: Any) -> None:
+    opened = await lab.create("a")
+    await opened.write(0, b"12345")
+    assert opened.position == 5
+    await lab.read(opened, 1, 2)
+    assert opened.position == 3
+    await opened.close()
