@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from fastapi import APIRouter, FastAPI, Request
+from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.responses import JSONResponse
 from fastapi.staticfiles import StaticFiles
 
@@ -16,7 +16,9 @@ from appliance.api.dependencies import Call, rules
 from appliance.models.system import ProblemShape
 from appliance.pages import routes
 from appliance.pages.rendering import STATIC_FOLDER, Renderer
+from appliance.problems import Problem
 from appliance.security.headers import SecurityHeaders
+from appliance.security.limits import TOO_LARGE, BodyLimit
 from appliance.state import AppState
 
 _LARGEST_BODY = 1 << 20
@@ -42,11 +44,17 @@ def create_app(state: AppState) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         openapi_url=None,
-        max_body_size=_LARGEST_BODY,
     )
     app.state.holdfast = state
     app.state.renderer = renderer = Renderer()
     failures.install(app, renderer.error_page)
+
+    def refuse(request: Request) -> Response:
+        detail = f"A body may have at most {_LARGEST_BODY:,} bytes."
+        problem = Problem(TOO_LARGE, "content-too-large", "The body is too large", detail)
+        return failures.respond(request, problem, renderer.error_page)
+
+    app.add_middleware(BodyLimit, limit=_LARGEST_BODY, refuse=refuse)
     app.add_middleware(failures.LastResort, error_page=renderer.error_page)
     app.add_middleware(SecurityHeaders)
     app.include_router(health.router)

@@ -99,6 +99,7 @@ KINDS: Mapping[str, str] = MappingProxyType(
         "not-allowed": "You may not do this.",
         "not-an-administrator": "The account can use the shares, but not manage the server.",
         "csrf-mismatch": "The form or script did not carry the secret of its session. Load the page again.",
+        "content-too-large": "The body is larger than this server accepts.",
         "share-not-found": "There is no share of that name.",
         "user-not-found": "There is no user of that name.",
         "group-not-found": "There is no group of that name.",

@@ -67,7 +67,9 @@ def do_sign_in(request: Request, state: State, form: GateForm) -> Response:
         if problem.status not in (401, 403, 429):
             raise
         values = {"name": name, "errors": FormErrors(problem.detail), "next": text(form, "next")}
-        return _draw(request, state, "pages/sign_in.html", status=problem.status, **values)
+        answer = _draw(request, state, "pages/sign_in.html", status=problem.status, **values)
+        answer.headers.update(problem.headers)
+        return answer
     response = RedirectResponse(_local(text(form, "next")), 303)
     set_session_cookie(request, response, cookie)
     response.delete_cookie(FORM_COOKIE, httponly=True, samesite="strict")
