@@ -232,7 +232,7 @@ async def fresh(chunks, framed):
     server = make_server()
     link_end, connection = server.attach()
     received = []
-    link_end.start(lambda frame: received.append(len(frame)), lambda error: None)
+    link_end.start(lambda frame: received.append(len(frame)), lambda _error: None)
     for chunk in chunks:
         link_end.write([len(chunk).to_bytes(4, "big") + chunk] if framed else [chunk])
         await turn(3)
