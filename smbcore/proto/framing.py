@@ -16,6 +16,8 @@ FRAME_HEADER_SIZE = 4
 _LENGTH = Struct(">I")
 _INITIAL = 64 * 1024
 _KEEP = 2 * 1024 * 1024
+_SEVERAL = 4
+_SEVERAL_UP_TO = 512 * 1024
 
 
 def frame_header(length: int) -> bytes:
@@ -49,11 +51,11 @@ class FrameReader:
         needed = self._needed(pending)
         size = len(self._buffer)
         if self._detached or needed > size or (not pending and size > _KEEP):
-            self._replace(max(needed, _INITIAL if size > _KEEP else size))
+            self._replace(max(needed, min(needed * _SEVERAL, _SEVERAL_UP_TO), _INITIAL if size > _KEEP else size))
         elif not pending:
             self._start = self._end = 0
         elif self._start + needed > size or self._end == size:
-            self._view[:pending] = bytes(self._view[self._start : self._end])
+            self._view[:pending] = self._view[self._start : self._end]
             self._start, self._end = 0, pending
         return self._view[self._end :]
 
