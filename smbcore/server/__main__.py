@@ -18,6 +18,8 @@ from collections.abc import Awaitable, Coroutine
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+
 from smbcore.control.errors import ControlUnavailable
 from smbcore.control.messages import Pong
 from smbcore.control.server import ControlServer
@@ -131,8 +133,13 @@ class Core:
     def _open_state(self) -> Configuration:
         self._key = KeyFile.load(self._directory.key_file)
         self._engine = open_engine(os.environ.get(_DATABASE_URL_VARIABLE) or self._directory.database_url)
-        check_schema_version(self._engine)
-        return load_configuration(self._engine, self._key)
+        try:
+            check_schema_version(self._engine)
+            return load_configuration(self._engine, self._key)
+        except (SQLAlchemyError, OSError) as error:  # a connection that fails is an OSError as the system gave it
+            url = self._engine.url.render_as_string(hide_password=True)
+            reason = str(error.orig if isinstance(error, DBAPIError) else error).partition("\n")[0]
+            raise StartError(f"the database {url} cannot be used: {reason}") from error
 
     async def _reload(self) -> Configuration:
         return await asyncio.to_thread(load_configuration, self._engine, self._key)

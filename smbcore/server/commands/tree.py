@@ -25,8 +25,8 @@ def share_name(path: str) -> str:
 async def tree_connect(rq: SmbRequest, msg: TreeConnectRequest) -> TreeConnectResponse:
     """Connect the session to a share.
 
-    Raises BAD_NETWORK_NAME, ACCESS_DENIED (access list, or the share wants encryption that the client lacks),
-    NETWORK_NAME_DELETED (it was ended before it was granted).
+    Raises BAD_NETWORK_NAME (no such share, or its folder cannot be used), ACCESS_DENIED (access list, or the share wants
+    encryption that the client lacks), NETWORK_NAME_DELETED (it was ended before it was granted).
     """
     session = rq.session
     keyless = session.guest or session.token.anonymous
@@ -40,6 +40,8 @@ async def tree_connect(rq: SmbRequest, msg: TreeConnectRequest) -> TreeConnectRe
     access = share.maximal_access(session.token)
     if not access:
         raise NtError(Status.ACCESS_DENIED, f"{session.user} may not use {share.name}")
+    if not share.is_pipe:
+        share.volume()
     tree = SmbTreeConnect(session, share, access, rq.server.next_key())
     rq.tree_id = tree.tree_id
     if rq.chain is not None:
