@@ -243,7 +243,7 @@ class Connection:
             channel = self.channels.get(session_id)
             if channel is None or channel.session.unsealer is None:
                 raise BadReply(f"sealed for session {session_id:#x}, which has no keys here")
-            frame = channel.session.unsealer.open(frame)
+            frame = memoryview(bytes(channel.session.unsealer.open(frame)))  # responses outlive the next frame
         if bytes(frame[:4]) != PROTOCOL_ID:
             raise BadReply(f"protocol id {bytes(frame[:4]).hex()}")
         members = split(frame)

@@ -31,7 +31,6 @@ from smbcore.nt.access import (
 from smbcore.nt.attributes import FILE_ATTRIBUTE_DIRECTORY
 from smbcore.nt.create import (
     FILE_CREATE,
-    FILE_DELETE_ON_CLOSE,
     FILE_DIRECTORY_FILE,
     FILE_NON_DIRECTORY_FILE,
     FILE_OPEN,
@@ -42,11 +41,12 @@ from smbcore.nt.create import (
 from smbcore.nt.info import fsctl
 from smbcore.nt.info.classes import (
     FILE_ALL_INFORMATION,
+    FILE_DISPOSITION_INFORMATION,
     FILE_ID_BOTH_DIRECTORY_INFORMATION,
     FILE_RENAME_INFORMATION,
 )
 from smbcore.nt.info.directory import DirectoryEntry, decode_entries
-from smbcore.nt.info.file import AllInformation
+from smbcore.nt.info.file import AllInformation, DispositionInformation
 from smbcore.nt.info.rename import RenameInformation
 from smbcore.nt.status import NtError, Status
 from smbcore.proto.keys import DIALECT_300, DIALECT_311
@@ -110,7 +110,7 @@ class Share:
             await file.write(0, data)
 
     async def remove(self, path: str) -> None:
-        """Delete a file."""
+        """Delete a file.  Raises CANNOT_DELETE where it is read-only."""
         await self._delete(path, FILE_NON_DIRECTORY_FILE)
 
     async def copy(self, source: str, target: str) -> None:
@@ -184,9 +184,9 @@ class Share:
         return File(self.raw, body.file_id, body.end_of_file)
 
     async def _delete(self, path: str, kind: int) -> None:
-        options = kind | FILE_DELETE_ON_CLOSE | FILE_OPEN_REPARSE_POINT
-        file = await self._open(path, DELETE, FILE_OPEN, options)
-        await file.close()
+        async with await self._open(path, DELETE, FILE_OPEN, kind | FILE_OPEN_REPARSE_POINT) as file:
+            data = DispositionInformation(1).encode()
+            checked(await self.raw.set_info(file.file_id, FILE_DISPOSITION_INFORMATION, data))
 
     async def _batch(self, directory: File, pattern: str) -> list[DirectoryEntry]:
         response = await self.raw.query_directory(
