@@ -243,6 +243,8 @@ class Mirror:
         left = self.pending
         while left > 0 and error is None:
             taken = self._take(_MAX_BATCH)
+            if not taken:  # the rest was dropped, or stored as urgent, while the batch before was written
+                break
             left -= len(taken)
             error = await self._store(taken)
             await self._serve_urgent()
