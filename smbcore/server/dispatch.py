@@ -76,7 +76,7 @@ def begin(connection: SmbConnection, view: memoryview, chain: Chain | None, seal
     if flags & FLAG_RESPONSE:
         raise ProtocolViolation("a client sent a response")
     if command == CANCEL:
-        _cancel(connection, flags, message_id, low | high << 32)
+        _cancel(connection, view, flags, message_id, low | high << 32, session_id, sealed)
         return
     if connection.dialect in _NOT_NEGOTIATED and command != NEGOTIATE:
         raise ProtocolViolation(f"command {command} before NEGOTIATE")
@@ -263,11 +263,23 @@ def _done(rq: SmbRequest, status: Status, answer: Any) -> None:
             rq.connection.resume(chain)
 
 
-def _cancel(connection: SmbConnection, flags: int, message_id: int, async_id: int) -> None:
-    """End the request that CANCEL names, if it still waits; CANCEL itself is never answered  [MS-SMB2 3.3.5.16]."""
-    if flags & FLAG_ASYNC:
-        rq = connection.find_async(async_id)
-    else:
-        rq = connection.find_pending(message_id)
+def _cancel(
+    connection: SmbConnection,
+    view: memoryview,
+    flags: int,
+    message_id: int,
+    async_id: int,
+    session_id: int,
+    sealed: SmbSession | None,
+) -> None:
+    """End the request that CANCEL names, if it still waits; CANCEL itself is never answered  [MS-SMB2 3.3.5.16].
+
+    It need not be signed; one that is signed wrongly is ignored.
+    """
+    if flags & FLAG_SIGNED and sealed is None:
+        channel = connection.channels.get(session_id)
+        if channel is None or (channel.signer is not None and not channel.signer.verify(view, from_server=False)):
+            return
+    rq = connection.find_async(async_id) if flags & FLAG_ASYNC else connection.find_pending(message_id)
     if rq is not None and rq.waits:
         connection.cancel(rq)
