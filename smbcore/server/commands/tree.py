@@ -25,8 +25,8 @@ def share_name(path: str) -> str:
 async def tree_connect(rq: SmbRequest, msg: TreeConnectRequest) -> TreeConnectResponse:
     """Connect the session to a share.
 
-    Raises BAD_NETWORK_NAME (no such share, or its folder cannot be used), ACCESS_DENIED (access list, or the share wants
-    encryption that the client lacks), NETWORK_NAME_DELETED (it was ended before it was granted).
+    Raises BAD_NETWORK_NAME (no such share, or its folder cannot be used), ACCESS_DENIED (access list, or the share
+    wants encryption that the client lacks), NETWORK_NAME_DELETED (it was ended before it was granted).
     """
     session = rq.session
     keyless = session.guest or session.token.anonymous
