@@ -81,23 +81,46 @@ class Sealer:
         view[head + SIGNATURE_OFFSET : head + SIGNATURE_END] = view[end : end + TAG_SIZE]
 
 
-class Unsealer:
-    """Open frames of one session in one direction.
+class PlaintextBuffer:
+    """Where plaintext lies until the next frame is opened.
 
-    Plaintext lies in a buffer that the next `open` uses again: fresh memory for every large frame costs more than the
-    decryption. Whoever keeps a view longer (a request that waits) calls `detach()`.
+    Fresh memory for every large frame costs more than the decryption, and a buffer for each session would let a client
+    with many of them hold much memory: all sessions of a process share one, frames are worked on one by one.
     """
 
-    __slots__ = ("_aead", "_nonce_size", "_scratch")
+    __slots__ = ("_view",)
 
-    def __init__(self, cipher: int, key: bytes) -> None:
-        self._aead = make_aead(cipher, key)
-        self._nonce_size = self._aead.nonce_size
-        self._scratch = memoryview(bytearray(_SCRATCH))
+    def __init__(self) -> None:
+        self._view = memoryview(bytearray(_SCRATCH))
+
+    def room(self, size: int) -> memoryview:
+        """Return `size` bytes to write to; what was returned before is overwritten unless detached."""
+        if size > len(self._view):
+            self._view = memoryview(bytearray(1 << (size - 1).bit_length()))
+        return self._view[:size]
 
     def detach(self) -> None:
         """Leave the current plaintext to those who hold views of it."""
-        self._scratch = memoryview(bytearray(_SCRATCH))
+        self._view = memoryview(bytearray(_SCRATCH))
+
+
+class Unsealer:
+    """Open frames of one session in one direction.
+
+    buffer  where the plaintext goes, a new one unless given. Whoever keeps a view of it longer than to the next `open`
+            (a request that waits) calls `detach()`
+    """
+
+    __slots__ = ("_aead", "_buffer", "_nonce_size")
+
+    def __init__(self, cipher: int, key: bytes, buffer: PlaintextBuffer | None = None) -> None:
+        self._aead = make_aead(cipher, key)
+        self._nonce_size = self._aead.nonce_size
+        self._buffer = PlaintextBuffer() if buffer is None else buffer
+
+    def detach(self) -> None:
+        """Leave the current plaintext to those who hold views of it."""
+        self._buffer.detach()
 
     def open(self, frame: memoryview) -> memoryview:
         """Return the plaintext of a transform message, valid until the next call unless detached.
@@ -107,10 +130,7 @@ class Unsealer:
         nonce, size, flags, _ = _header(frame)
         if flags != FLAG_ENCRYPTED or size != len(frame) - TRANSFORM_SIZE:
             raise ProtocolViolation(f"transform header: flags {flags}, {size} of {len(frame) - TRANSFORM_SIZE} bytes")
-        end = size + TAG_SIZE
-        if end > len(self._scratch):
-            self._scratch = memoryview(bytearray(1 << (end - 1).bit_length()))
-        sealed = self._scratch[:end]
+        sealed = self._buffer.room(size + TAG_SIZE)
         sealed[:size] = frame[TRANSFORM_SIZE:]
         sealed[size:] = frame[SIGNATURE_OFFSET:SIGNATURE_END]
         plain = sealed[:size]

@@ -1,8 +1,8 @@
 """The message ids a peer may use, and the credits that open them  [MS-SMB2 3.3.1.1, 3.3.1.2, 3.3.5.2.3].
 
 The window is the half-open range [low, high): every id in it may be used once, in any order. Each granted credit moves
-`high` by one; `low` follows the used ids. `_used` holds used ids above `low`, so it is as large as the disorder; that is
-bounded: a client that leaves an id unused gets no more credits once the window spans twice the maximum.
+`high` by one; `low` follows the used ids. `_used` holds used ids above `low`, so it is as large as the disorder; that
+is bounded: a client that leaves an id unused gets no more credits once the window spans twice the maximum.
 """
 
 from __future__ import annotations

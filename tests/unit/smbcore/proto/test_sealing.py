@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from smbcore.proto.errors import ProtocolViolation
-from smbcore.proto.sealing import Sealer, Unsealer, transform_session_id
+from smbcore.proto.sealing import PlaintextBuffer, Sealer, Unsealer, transform_session_id
 from smbcore.wire.transform import TRANSFORM_SIZE, TransformHeader
 
 VECTOR = json.loads((Path(__file__).resolve().parents[3] / "data" / "crypto" / "transform.json").read_text())
@@ -105,3 +105,21 @@ def test_published_300_frame_opens():
     frame = bytes.fromhex(vector["request_frame"])
     plain = Unsealer(1, bytes.fromhex(vector["c2s_key"])).open(memoryview(frame))
     assert plain.hex().upper() == vector["request"]
+
+
+def test_plaintext_is_valid_until_the_next_frame_unless_detached():
+    buffer = PlaintextBuffer()
+    key = bytes(16)
+    one, two, sealer = Unsealer(2, key, buffer), Unsealer(2, key, buffer), Sealer(2, key, SESSION)
+    kept = one.open(memoryview(sealer.seal([b"kept"])))
+    one.detach()
+    lost = one.open(memoryview(sealer.seal([b"lost"])))
+    assert bytes(two.open(memoryview(sealer.seal([b"next"])))) == b"next"
+    assert (bytes(kept), bytes(lost)) == (b"kept", b"next")
+
+
+def test_many_sessions_hold_one_plaintext_buffer():
+    buffer = PlaintextBuffer()
+    frame = Sealer(2, bytes(16), SESSION).seal([bytes(1 << 20)])
+    views = [Unsealer(2, bytes(16), buffer).open(memoryview(frame)) for _ in range(5)]
+    assert len({id(view.obj) for view in views}) == 1
