@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from smbcore.fsa.volume import Volume
@@ -116,6 +116,8 @@ class Share:
         self.config = config
         self.name = config.name
         self.grants = tuple(grants)
+        if self._volume is not None:
+            _retune(self._volume, config)
         return True
 
     async def close(self) -> None:
@@ -123,6 +125,12 @@ class Share:
         if self._volume is not None:
             volume, self._volume = self._volume, None
             await volume.close()
+
+
+def _retune(volume: Volume, config: ShareConfig) -> None:
+    """Give an open volume what may change while it is in use; opens keep the access that they were granted."""
+    volume.config = replace(volume.config, read_only=config.read_only, access_based_enumeration=config.abe)
+    volume.read_only = config.read_only or volume.volume_info().read_only
 
 
 class ShareTable:
