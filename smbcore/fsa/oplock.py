@@ -317,7 +317,7 @@ class Oplocks:
             holder.timer = None
         if not caching and not holder.granular:
             self._drop(holder)
-        self._wake()
+        self.wake()
 
     def _time_out(self, holder: Holder) -> None:
         """The holder did not answer: it keeps nothing  [MS-SMB2 3.3.5.22, 3.3.2.5]."""
@@ -386,7 +386,7 @@ class Oplocks:
                 holder.timer.cancel()
                 holder.timer = None
             self._drop(holder)
-            self._wake()
+            self.wake()
 
     def _drop(self, holder: Holder) -> None:
         if holder in self.holders:
@@ -415,7 +415,8 @@ class Oplocks:
             if future in self._waiters:
                 self._waiters.remove(future)
 
-    def _wake(self) -> None:
+    def wake(self) -> None:
+        """Let those who wait look again whether the breaks they wait for are over."""
         waiters, self._waiters = self._waiters, []
         for future in waiters:
             if not future.done():
