@@ -77,6 +77,10 @@ async def key_of_open(server: ServerProcess, path: str) -> int:
     return next(row.key for row in rows(server, open_) if row.path == path)
 
 
+def key_of_session(server: ServerProcess, share: Share) -> int:
+    return next(row.key for row in rows(server, session) if row.wire_id == share.raw.session.session_id)
+
+
 def status_of(error: pytest.ExceptionInfo[NtError]) -> Status:
     return error.value.status
 
@@ -138,7 +142,7 @@ async def test_disconnecting_a_session_drops_its_client_and_its_files(
 ) -> None:
     share, other = await client_of(server), await client_of(server)
     await share.raw.create("exclusive.bin", 0x120116, 3, share=0)
-    key = next(row.key for row in rows(server, session) if row.wire_id == share.raw.session.session_id)
+    key = key_of_session(server, share)
     assert await control.request(DisconnectSession(key, "test")) == Done(count=1)
     await share.raw.connection.wait_lost()
     await eventually(lambda: key not in [row.key for row in rows(server, session)])
@@ -150,7 +154,7 @@ async def test_disconnecting_a_session_drops_its_client_and_its_files(
 
 async def test_disconnecting_a_tree_leaves_the_session(server: ServerProcess, control: ControlClient) -> None:
     share = await client_of(server)
-    key = next(row.key for row in rows(server, tcon) if row.share == "files")
+    key = next(row.key for row in rows(server, tcon) if row.session_key == key_of_session(server, share))
     assert isinstance(await control.request(DisconnectTcon(key)), Done)
     with pytest.raises(NtError) as gone:
         await share.listdir()
