@@ -281,3 +281,13 @@ def test_first_messages_of_anybody(messages):
 def test_bytes_that_are_not_even_frames(chunks):
     with no_tracebacks():
         asyncio.run(fresh(chunks, framed=False))
+
+
+def test_mistakes_of_the_server_are_noticed(caplog):
+    """The watch itself works: a handler that fails unexpectedly is found."""
+    try:
+        with no_tracebacks():
+            logging.getLogger("smbcore.server.dispatch").error("command failed", exc_info=KeyError("bug"))
+    except AssertionError:
+        return
+    raise AssertionError("not noticed")
