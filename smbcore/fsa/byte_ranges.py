@@ -121,13 +121,17 @@ class ByteRanges:
 
     def release(self, owner: Open) -> None:
         """Release every lock of `owner`; what it still waits for fails with RANGE_NOT_LOCKED."""
-        for waiter in self._waiters:
-            if waiter.wanted.owner is owner and not waiter.future.done():
-                waiter.future.set_exception(NtError(Status.RANGE_NOT_LOCKED, "closed while waiting for a lock"))
+        self.fail_waits(owner)
         kept = [held for held in self.ranges if held.owner is not owner]
         if len(kept) != len(self.ranges):
             self.ranges = kept
             self._serve()
+
+    def fail_waits(self, owner: Open) -> None:
+        """End what `owner` waits for with RANGE_NOT_LOCKED."""
+        for waiter in self._waiters:
+            if waiter.wanted.owner is owner and not waiter.future.done():
+                waiter.future.set_exception(NtError(Status.RANGE_NOT_LOCKED, "closed while waiting for a lock"))
 
     def _serve(self) -> None:
         """Grant what has become possible, in the order of asking."""

@@ -26,6 +26,7 @@ from smbcore.nt import attributes as fa
 from smbcore.nt.access import FILE_APPEND_DATA, FILE_EXECUTE, FILE_READ_DATA, FILE_WRITE_DATA
 from smbcore.nt.create import FILE_DELETE_ON_CLOSE, FILE_WRITE_THROUGH
 from smbcore.nt.status import NtError, Status
+from smbcore.nt.token import Token
 
 if TYPE_CHECKING:
     from smbcore.fsa.file_table import FileState, StreamState
@@ -47,6 +48,7 @@ class Open:
     delete_on_close  made with DELETE_ON_CLOSE, so closing it marks the file for deletion
     posix_delete     the name goes when this open closes, whoever else has the file open
     holder           the oplock or lease that this open takes part in
+    reserved         its client is away and was promised that nobody gets what this open keeps from others
     sticky           times that this open set and that its own changes must not touch
     """
 
@@ -69,6 +71,7 @@ class Open:
         "parent_oplock_key",
         "position",
         "posix_delete",
+        "reserved",
         "share_access",
         "sharing_access",
         "sticky",
@@ -107,6 +110,7 @@ class Open:
         self.is_directory = node.is_directory
         self.delete_on_close: bool = bool(options & FILE_DELETE_ON_CLOSE)
         self.posix_delete = False
+        self.reserved = False
         self.position: int = 0
         self.closed: bool = False
         self.holder: Holder | None = None
@@ -410,6 +414,32 @@ class Open:
             status = Status.UNSUCCESSFUL if level == OplockLevel.GRANULAR else Status.INVALID_OPLOCK_PROTOCOL
             raise NtError(status, "no oplock held")
         return holder.oplocks.acknowledge(holder, level, int(caching))
+
+    # -- a client that is away --
+    def leave(self, listener: BreakListener, *, reserved: bool) -> None:
+        """Go on without a client: what waits through this open ends, `listener` hears of breaks of its own oplock.
+
+        reserved  nobody may take what this open keeps from others until `rejoin`
+        """
+        if self.stream_state.ranges is not None:
+            self.stream_state.ranges.fail_waits(self)
+        if self.watch is not None:
+            self.watch.fail(Status.NOTIFY_CLEANUP)
+        self._tell_breaks_to(listener)
+        self.reserved = reserved
+
+    def rejoin(self, listener: BreakListener, token: Token) -> None:
+        """The client is back, as the user of `token`; those who wait for what was reserved decide anew."""
+        self.token = token
+        self._tell_breaks_to(listener)
+        if self.reserved:
+            self.reserved = False
+            if self.stream_state.oplocks is not None:
+                self.stream_state.oplocks.wake()
+
+    def _tell_breaks_to(self, listener: BreakListener) -> None:
+        if self.holder is not None and not self.holder.granular:
+            self.holder.listener = listener
 
     # -- the end --
     async def close(self) -> None:

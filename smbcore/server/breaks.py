@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Protocol
 
-from smbcore.fsa.api import BreakNotice, OplockLevel
+from smbcore.fsa.api import BreakNotice, Caching, OplockLevel
 from smbcore.nt.status import NtError, Status
 from smbcore.proto.framing import frame_header
 from smbcore.wire.create import OPLOCK_LEVEL_II, OPLOCK_NONE
@@ -19,6 +19,7 @@ from smbcore.wire.header import HEADER_SIZE, OPLOCK_BREAK, UNSOLICITED_MESSAGE_I
 from smbcore.wire.oplock_break import FLAG_ACK_REQUIRED, LeaseBreakNotification, OplockBreakNotification
 
 if TYPE_CHECKING:
+    from smbcore.server.disconnected import DisconnectedOpen
     from smbcore.server.lease import SmbLease
     from smbcore.server.open import SmbOpen
     from smbcore.server.session import SmbSession
@@ -40,7 +41,7 @@ def send_oplock_break(open_: SmbOpen, notice: BreakNotice) -> None:
 
 
 def send_lease_break(lease: SmbLease, notice: BreakNotice) -> None:
-    """Tell the client of a lease what it may still cache."""
+    """Tell the client of a lease what it may still cache; disconnected opens that cannot stay without it close."""
     message = LeaseBreakNotification(
         new_epoch=lease.epoch if lease.version > 1 else 0,
         flags=FLAG_ACK_REQUIRED if notice.acknowledge else 0,
@@ -48,11 +49,21 @@ def send_lease_break(lease: SmbLease, notice: BreakNotice) -> None:
         current_lease_state=int(notice.old_caching),
         new_lease_state=int(notice.new_caching),
     )
-    if not any(_send(open_.session, message) for open_ in lease.opens) and notice.acknowledge:
-        for open_ in list(lease.opens)[:1]:
-            _give_up(open_, notice)
+    present, away = lease.present(), lease.away()
+    reached = any(_send(open_.session, message) for open_ in present)
+    if not reached or not notice.new_caching & Caching.HANDLE:
+        for disconnected in away:
+            disconnected.lease_broken()
+    if not reached and notice.acknowledge and not any(open_.record.persistent for open_ in away):
+        lease.server.clock.call_later(0, _acknowledge_for_lease, lease, notice)
+    lease.changed()
+
+
+def _acknowledge_for_lease(lease: SmbLease, notice: BreakNotice) -> None:
     for open_ in lease.opens:
-        lease.server.open_changed(open_)
+        lease.breaking = False
+        _acknowledge_for(open_, notice)
+        return
 
 
 def _send(session: SmbSession, body: _Encodable) -> bool:
@@ -80,7 +91,7 @@ def _give_up(open_: SmbOpen, notice: BreakNotice) -> None:
     open_.session.server.clock.call_later(0, _acknowledge_for, open_, notice)
 
 
-def _acknowledge_for(open_: SmbOpen, notice: BreakNotice) -> None:
+def _acknowledge_for(open_: SmbOpen | DisconnectedOpen, notice: BreakNotice) -> None:
     if open_.closed:
         return
     try:

@@ -40,6 +40,7 @@ class Limits:
     frame_before_sign_in        bytes of one message before the first successful sign-in
     output_backlog              bytes of replies not yet taken by the client at which the server stops reading
     authentication_seconds      time from the connection to its first successful sign-in
+    disconnected_opens          durable opens whose clients are away; beyond it they close with their connection
     """
 
     connections: int = 4096
@@ -50,6 +51,7 @@ class Limits:
     frame_before_sign_in: int = 128 * 1024
     output_backlog: int = 16 * MIB
     authentication_seconds: float = 45.0
+    disconnected_opens: int = 16384
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +65,7 @@ class ServerConfig:
     encryption        see `Encryption`
     ciphers, signing  algorithm ids in the order in which the server prefers them
     max_transact, max_read, max_write   bytes; 64 KiB where the client has no multi-credit support
+    durable_timeout   seconds that a disconnected handle is kept whose client names no time
     test_controls     answer the control codes that test suites use to block connections; never in production
     """
 
@@ -83,5 +86,6 @@ class ServerConfig:
     allow_guest: bool = False
     interim_delay: float = 0.001
     break_timeout: float = 35.0
+    durable_timeout: float = 60.0
     test_controls: bool = False
     limits: Limits = field(default_factory=Limits)

@@ -43,6 +43,7 @@ def server_config(settings: Settings, *, test_controls: bool = False) -> ServerC
         allow_anonymous=settings.allow_anonymous,
         allow_guest=settings.allow_guest,
         break_timeout=float(settings.break_timeout_s),
+        durable_timeout=float(settings.durable_timeout_s),
         test_controls=test_controls,
     )
 

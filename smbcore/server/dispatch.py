@@ -136,6 +136,8 @@ def _prepare(rq: SmbRequest, row: Command) -> Any:
         if open_ is None or open_.tree is not rq.tree:
             raise NtError(Status.FILE_CLOSED, "no such open")
         rq.open = open_
+        if open_.record is not None:
+            open_.record.replay_eligible = False
     return message
 
 

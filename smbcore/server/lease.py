@@ -9,8 +9,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from smbcore.fsa.api import BreakNotice, Caching
+from smbcore.nt.names import upcase
 from smbcore.nt.status import NtError, Status
 from smbcore.server import breaks
+from smbcore.server.disconnected import DisconnectedOpen
+from smbcore.server.open_row import caching_letters
 
 if TYPE_CHECKING:
     from smbcore.server.open import SmbOpen
@@ -26,18 +29,21 @@ class SmbLease:
     breaking    a break notification was sent and its acknowledgment is awaited
     """
 
-    __slots__ = ("breaking", "client_guid", "epoch", "key", "name", "opens", "parent_key", "server", "version")
+    __slots__ = (
+        "_path", "breaking", "client_guid", "epoch", "key", "name", "opens", "parent_key", "server", "version",
+    )  # fmt: skip
 
     def __init__(self, server: SmbServer, client_guid: bytes, key: bytes, name: str, version: int) -> None:
         self.server = server
         self.client_guid = client_guid
         self.key = key
         self.name = name
+        self._path = ""
         self.version = version
         self.parent_key: bytes | None = None
         self.epoch = 0
         self.breaking = False
-        self.opens: set[SmbOpen] = set()
+        self.opens: set[SmbOpen | DisconnectedOpen] = set()
 
     @property
     def oplock_key(self) -> bytes:
@@ -51,12 +57,42 @@ class SmbLease:
             return caching
         return Caching.NONE
 
-    def add(self, open_: SmbOpen) -> None:
+    def add(self, open_: SmbOpen | DisconnectedOpen) -> None:
         """The lease covers `open_` too."""
+        if not self.opens:
+            self._path = open_.file.path
         self.opens.add(open_)
         open_.lease = self
 
-    def remove(self, open_: SmbOpen) -> None:
+    def present(self) -> list[SmbOpen]:
+        """Return the opens that have a session."""
+        return [open_ for open_ in self.opens if not isinstance(open_, DisconnectedOpen)]
+
+    def away(self) -> list[DisconnectedOpen]:
+        """Return the opens whose client is away."""
+        return [open_ for open_ in self.opens if isinstance(open_, DisconnectedOpen)]
+
+    def changed(self) -> None:
+        """The state changed: the records of the lease and of its opens follow."""
+        for open_ in self.opens:
+            self.server.records.put("open", open_.key, open_)
+
+    def is_of(self, name: str) -> bool:
+        """Tell whether the lease is of the file of that name (share and path, upper case); it follows a rename."""
+        for open_ in self.opens:
+            path = open_.file.path
+            if path != self._path:
+                self._path = path
+                self.name = lease_name(open_.share.name, path, open_.file.stream)
+            return self.name == name
+        return True
+
+    def replace(self, old: SmbOpen | DisconnectedOpen, new: SmbOpen | DisconnectedOpen) -> None:
+        """`new` goes on with what `old` had open."""
+        self.opens.discard(old)
+        self.opens.add(new)
+
+    def remove(self, open_: SmbOpen | DisconnectedOpen) -> None:
         """`open_` closes; the lease goes with its last open."""
         self.opens.discard(open_)
         if not self.opens:
@@ -74,8 +110,6 @@ class SmbLease:
 
     def row(self) -> dict[str, Any]:
         """Return the record as people see it (state/schema.py: lease)."""
-        from smbcore.server.open import caching_letters
-
         file = next(iter(self.opens)).file if self.opens else None
         return {
             "client_guid": self.client_guid.hex(),
@@ -87,6 +121,11 @@ class SmbLease:
             "epoch": self.epoch,
             "version": self.version,
         }
+
+
+def lease_name(share: str, path: str, stream: str) -> str:
+    """Return the name of a file in the form in which leases know it."""
+    return upcase(f"{share}\\{path}:{stream}" if stream else f"{share}\\{path}")
 
 
 class LeaseTable:
@@ -110,7 +149,7 @@ class LeaseTable:
         lease = self._leases.get((client_guid, key))
         if lease is None:
             lease = self._leases[client_guid, key] = SmbLease(self._server, client_guid, key, name, version)
-        elif lease.name != name and lease.opens:
+        elif not lease.is_of(name):
             raise NtError(Status.INVALID_PARAMETER, "the lease key is in use for another file")
         return lease
 

@@ -72,7 +72,7 @@ class Management:
         opens = len(session.opens)
         log.info("session %#x of %s ended by the administrator: %s", session.key, session.user, message.reason)
         connections = list(session.channels)
-        session.close()
+        session.close(for_good=True)
         for connection in connections:
             if not connection.channels:
                 connection.close()
@@ -91,7 +91,7 @@ class Management:
         sessions = [s for s in self._server.sessions.values() if s.valid and s.user.casefold() == wanted]
         for session in sessions:
             connections = list(session.channels)
-            session.close()
+            session.close(for_good=True)
             for connection in connections:
                 if not connection.channels:
                     connection.close()
@@ -99,6 +99,11 @@ class Management:
 
     async def _close_open(self, message: CloseOpen) -> Message:
         open_ = self._server.opens.get(message.open_key)
+        away = self._server.disconnected.find_key(message.open_key)
+        if away is not None:
+            log.info("disconnected open %#x closed by the administrator: %s", away.key, message.reason)
+            away.close()
+            return Done(count=1)
         if open_ is None:
             raise CommandFailed("not_found", "This file has been closed already.")
         log.info("open %#x of %s closed by the administrator: %s", open_.key, open_.session.user, message.reason)
@@ -114,6 +119,7 @@ class Management:
                 "sessions": sum(session.valid for session in server.sessions.values()),
                 "tcons": len(server.trees),
                 "opens": len(server.opens),
+                "opens_disconnected": len(server.disconnected),
             }
         )
 
@@ -128,6 +134,7 @@ def apply(server: SmbServer, configuration: Configuration) -> None:
     for share in gone:
         for tree in [tree for tree in server.trees.values() if tree.share is share]:
             tree.close()
+        server.disconnected.close_share(share)
         server.background(share.close())
     for tree in server.trees.values():
         tree.encryption_required = tree.share.encryption_required

@@ -6,25 +6,22 @@ import logging
 from struct import Struct
 from typing import TYPE_CHECKING, Any, Protocol
 
-from smbcore.fsa.api import BreakNotice, Caching, FileRange, LockElement, OplockLevel
+from smbcore.fsa.api import BreakNotice, FileRange, LockElement
 from smbcore.nt import filetime
+from smbcore.nt.create import FILE_OPENED
 from smbcore.nt.status import NtError
-from smbcore.server import breaks
+from smbcore.server import breaks, open_row
+from smbcore.server.disconnected import DisconnectedOpen
+from smbcore.server.record import OpenRecord
 
 if TYPE_CHECKING:
     from smbcore.server.lease import SmbLease
+    from smbcore.server.shares import Share
     from smbcore.server.tree_connect import SmbTreeConnect
 
 log = logging.getLogger(__name__)
 
 _FILE_ID = Struct("<QQ")
-_OPLOCK_NAMES = {
-    OplockLevel.NONE: "",
-    OplockLevel.LEVEL_TWO: "II",
-    OplockLevel.LEVEL_ONE: "exclusive",
-    OplockLevel.BATCH: "batch",
-    OplockLevel.GRANULAR: "lease",
-}
 
 
 class File(Protocol):
@@ -68,36 +65,34 @@ class File(Protocol):
         """Release it."""
 
 
-def caching_letters(caching: int) -> str:
-    """Return "RWH", or the part of it that is held."""
-    letters = ((Caching.READ, "R"), (Caching.WRITE, "W"), (Caching.HANDLE, "H"))
-    return "".join(letter for bit, letter in letters if caching & bit)
-
-
 class SmbOpen:
     """An open of one client.
 
     Owned by its session (`opens`), listed by its tree connect and the server; created by CREATE; ended by `close`.
     file     Any: the file-system layer's Open, or a PipeFile; only disk shares see commands that pipes do not have
     lease    the lease that covers it, None without one
+    record   what outlives the connection, None while nothing does
     """
 
     __slots__ = (
         "bytes_read", "bytes_written", "closed", "file", "file_id", "key", "lease", "opened_at", "persistent_id",
-        "session",
+        "record", "session",
         "told_bytes", "tree", "volatile_id",
     )  # fmt: skip
 
-    def __init__(self, tree: SmbTreeConnect, file: Any, key: int, volatile_id: int) -> None:
+    def __init__(
+        self, tree: SmbTreeConnect, file: Any, key: int, volatile_id: int, persistent_id: int | None = None
+    ) -> None:
         server = tree.session.server
         self.tree = tree
         self.session = tree.session
         self.file = file
         self.key = key
-        self.persistent_id = key | server.persistent_high
+        self.persistent_id = key | server.persistent_high if persistent_id is None else persistent_id
         self.volatile_id = volatile_id
         self.file_id = _FILE_ID.pack(self.persistent_id, volatile_id)
         self.lease: SmbLease | None = None
+        self.record: OpenRecord | None = None
         self.opened_at = server.clock.now()
         self.bytes_read = 0
         self.bytes_written = 0
@@ -127,12 +122,59 @@ class SmbOpen:
             log.warning("close of %s failed: %s", self.file.path, error)
 
     def _forget(self) -> None:
+        self._leave_session()
+        if self.lease is not None:
+            self.lease.remove(self)
+        server = self.session.server
+        if self.record is not None:
+            server.index.remove(self.record)
+        server.open_removed(self)
+
+    def _leave_session(self) -> None:
         self.closed = True
         self.session.opens.pop(self.file_id, None)
         self.tree.opens.discard(self)
-        if self.lease is not None:
-            self.lease.remove(self)
-        self.session.server.open_removed(self)
+
+    @property
+    def share(self) -> Share:
+        """The share that it was opened on."""
+        return self.tree.share
+
+    def ensure_record(self, client_guid: bytes) -> OpenRecord:
+        """Return the record, made if need be for the client and the user of the session."""
+        if self.record is None:
+            self.record = OpenRecord(client_guid, self.session.token.user)
+            self.record.holder = self
+        return self.record
+
+    def disconnect(self) -> bool:
+        """Leave the session without closing, if that was promised; tell whether it was  [MS-SMB2 3.3.7.1]."""
+        record, server = self.record, self.session.server
+        if self.closed or record is None or not record.survives(self.file) or not server.disconnected.has_room(record):
+            return False
+        self._leave_session()
+        server.open_moved(self)
+        server.disconnected.add(DisconnectedOpen.of(self, record), record.timeout_ms / 1000)
+        return True
+
+    @classmethod
+    def reclaim(cls, away: DisconnectedOpen, tree: SmbTreeConnect) -> SmbOpen:
+        """Give a disconnected open to the session of `tree`; it gets a new volatile id  [MS-SMB2 3.3.5.9.7]."""
+        server = tree.session.server
+        server.disconnected.remove(away)
+        away.closed = True
+        self = cls(tree, away.file, away.key, server.next_volatile_id(), away.persistent_id)
+        self.opened_at = away.opened_at
+        self.bytes_read, self.bytes_written = away.bytes_read, away.bytes_written
+        self.record = away.record
+        away.record.holder = self
+        if away.lease is not None:
+            away.lease.replace(away, self)
+            self.lease = away.lease
+        away.file.create_action = FILE_OPENED
+        away.file.rejoin(self, tree.session.token)
+        server.counters["opens_reclaimed"] += 1
+        return self
 
     def oplock_broken(self, notice: BreakNotice) -> None:
         """The file-system layer breaks this open's legacy oplock: tell the client  [MS-SMB2 3.3.4.6]."""
@@ -140,39 +182,17 @@ class SmbOpen:
 
     def row(self) -> dict[str, Any]:
         """Return the record as people see it (state/schema.py: open)."""
-        file, session, lease = self.file, self.session, self.lease
-        level, caching = file.oplock
+        session = self.session
         connection = next(iter(session.channels), None)
         self.told_bytes = self.bytes_read + self.bytes_written
-        now = filetime.to_datetime(self.session.server.clock.now())
-        return {
-            "session_key": session.key,
-            "tcon_key": self.tree.key,
-            "persistent_id": self.persistent_id,
-            "volatile_id": self.volatile_id,
-            "share": self.tree.share.name,
-            "path": file.path,
-            "stream": file.stream,
-            "is_directory": file.is_directory,
-            "access": file.granted_access,
-            "share_mode": file.share_access,
-            "create_options": file.create_options,
-            "oplock": _OPLOCK_NAMES[level],
-            "lease_key": lease.key.hex() if lease else None,
-            "lease_state": caching_letters(caching) if lease else "",
-            "delete_pending": file.delete_pending,
-            "durable": "",
-            "timeout_ms": 0,
-            "disconnected_at": None,
-            "client_guid": connection.client_guid.hex() if connection else "",
-            "create_guid": None,
-            "owner_sid": str(session.token.user),
-            "app_instance_id": None,
-            "file_key": str(file.file_key),
-            "locks": file.lock_count,
-            "opened_at": filetime.to_datetime(self.opened_at),
-            "last_io_at": now if self.told_bytes else filetime.to_datetime(self.opened_at),
-            "bytes_read": self.bytes_read,
-            "bytes_written": self.bytes_written,
-            "doc": {},
-        }
+        row = open_row.common(self)
+        row["session_key"] = session.key
+        row["tcon_key"] = self.tree.key
+        row["client_guid"] = connection.client_guid.hex() if connection else ""
+        row["owner_sid"] = str(session.token.user)
+        if self.record is not None:
+            row["client_guid"] = self.record.client_guid.hex()
+            row["owner_sid"] = str(self.record.owner)
+        if self.told_bytes:
+            row["last_io_at"] = filetime.to_datetime(session.server.clock.now())
+        return row

@@ -8,12 +8,15 @@ import secrets
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any, Protocol
 
+from smbcore.proto.sealing import PlaintextBuffer
 from smbcore.rpc.pipes import PipeRegistry
 from smbcore.server.accounts import AccountStore
 from smbcore.server.commands.table import COMMANDS
 from smbcore.server.connection import SmbConnection, Transport
+from smbcore.server.disconnected import DisconnectedOpens
 from smbcore.server.lease import LeaseTable
 from smbcore.server.pipe_context import SessionPipeContext
+from smbcore.server.record import OpenRecord, RecordIndex
 from smbcore.server.replies import BufferPool
 from smbcore.server.session import SessionState, SmbSession
 from smbcore.server.shares import ShareTable
@@ -64,6 +67,7 @@ class SmbServer:
 
     sessions          SessionId -> session;  sessions_by_key  32-bit key -> session
     opens             32-bit key -> open;  trees  32-bit key -> tree connect
+    disconnected      opens whose client is away;  index  what outlives connections, by the names clients give it
     persistent_high   upper half of the persistent file ids of this run
     """
 
@@ -86,8 +90,11 @@ class SmbServer:
         self.pipes = pipes or PipeRegistry()
         self.commands = COMMANDS
         self.pool = BufferPool()
+        self.plaintext = PlaintextBuffer()
         self.shares = ShareTable(open_volume)
         self.leases = LeaseTable(self)
+        self.disconnected = DisconnectedOpens(self)
+        self.index = RecordIndex()
         self.connections: set[SmbConnection] = set()
         self.sessions: dict[int, SmbSession] = {}
         self.sessions_by_key: dict[int, SmbSession] = {}
@@ -102,7 +109,13 @@ class SmbServer:
         self._tasks: set[asyncio.Task[None]] = set()
         self._requests: set[asyncio.Task[None]] = set()
         self._records_missing = False
-        self.counters = {"connections_total": 0, "sessions_total": 0, "opens_total": 0, "requests_refused": 0}
+        self.counters = {
+            "connections_total": 0,
+            "sessions_total": 0,
+            "opens_total": 0,
+            "opens_reclaimed": 0,
+            "requests_refused": 0,
+        }
 
     # -- connections --
 
@@ -127,8 +140,9 @@ class SmbServer:
         """Return a 32-bit key, not 0 and not in use."""
         while True:
             self._key = key = (self._key + 1) & _KEY_MASK or 1
-            if key not in self.opens and key not in self.trees and key not in self.sessions_by_key:
-                return key
+            if key in self.opens or key in self.trees or key in self.sessions_by_key or key in self.disconnected:
+                continue
+            return key
 
     def next_volatile_id(self) -> int:
         """Return a volatile file id; none is used twice in one run."""
@@ -196,6 +210,15 @@ class SmbServer:
         if self.opens.pop(open_.key, None) is not None:
             self.records.drop("open", open_.key)
 
+    def open_moved(self, open_: SmbOpen) -> None:
+        """Take an open out of the tables that goes on as a disconnected one; its record stays."""
+        self.opens.pop(open_.key, None)
+
+    def record_gone(self, record: OpenRecord, key: int) -> None:
+        """Forget the record of a disconnected open that closes."""
+        self.index.remove(record)
+        self.records.drop("open", key)
+
     async def promise(self, kind: str, key: int, source: Any) -> None:
         """Have the record of a session or tree connect stored before the reply that promises it.
 
@@ -243,6 +266,7 @@ class SmbServer:
         if self._requests:
             await asyncio.wait(self._requests)
         await self.drain()
+        self.disconnected.leave()
         await self.shares.close()
 
 

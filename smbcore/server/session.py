@@ -156,7 +156,7 @@ class SmbSession:
     def start_encryption(self, cipher: int, keys: SessionKeys) -> None:
         """Set up both directions; the counters of nonces start here and live as long as the keys."""
         self.sealer = Sealer(cipher, keys.s2c, self.wire_id)
-        self.unsealer = Unsealer(cipher, keys.c2s)
+        self.unsealer = Unsealer(cipher, keys.c2s, self.server.plaintext)
 
     def seal(self, parts: Sequence[bytes | bytearray | memoryview]) -> bytearray:
         """Return a transform message of `parts`; only for sessions that have sealed before."""
@@ -170,12 +170,18 @@ class SmbSession:
             raise ProtocolViolation("the session has no encryption keys")
         return self.sealer.seal_in_place(buffer, start, length)
 
-    def close(self) -> None:
-        """End the session: trees, opens, channels, record. Idempotent."""
+    def close(self, *, for_good: bool = False) -> None:
+        """End the session: trees, opens, channels, record. Idempotent.
+
+        for_good  close the opens that were promised to outlive it, too
+        """
         if self.state is SessionState.CLOSED and self.key not in self.server.sessions_by_key:
             return
         if self.state is not SessionState.CLOSED:
             self.change(SessionEvent.ENDED)
+        if not for_good:
+            for open_ in list(self.opens.values()):
+                open_.disconnect()
         for tree in list(self.trees.values()):
             tree.close()
         for connection, channel in list(self.channels.items()):

@@ -6,13 +6,13 @@ the breaks of others), acquire an oplock or lease, build the response; whatever 
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 from smbcore.fsa.api import Caching, OpenParameters, OplockLevel
 from smbcore.nt.attributes import FILE_ATTRIBUTE_NORMAL
 from smbcore.nt.create import FILE_OPENED
 from smbcore.nt.status import NtError, Status
-from smbcore.server.create_contexts.base import ContextHandler, CreatePlan
+from smbcore.server.create_contexts.base import CreatePlan
 from smbcore.server.create_contexts.order import parse_contexts
 from smbcore.server.open import SmbOpen
 from smbcore.server.pipe import PipeFile
@@ -60,14 +60,12 @@ async def create(rq: SmbRequest, msg: CreateRequest) -> CreateResponse:
 
 
 async def open_file(rq: SmbRequest, msg: CreateRequest) -> CreateResponse:
-    """Open a file of a disk share."""
+    """Open a file of a disk share, or find the open that the request means."""
     contexts = parse_contexts(msg.contexts) if msg.contexts else []
-    validate(msg)
     if len(rq.session.opens) >= rq.server.config.limits.opens_per_session:
         raise NtError(Status.TOO_MANY_OPENED_FILES, "too many opens in this session")
     plan = CreatePlan(
-        rq,
-        msg,
+        rq, msg, contexts,
         OpenParameters(
             msg.name, rq.session.token, msg.desired_access, msg.share_access, msg.create_disposition,
             msg.create_options,
@@ -75,17 +73,30 @@ async def open_file(rq: SmbRequest, msg: CreateRequest) -> CreateResponse:
         ),
     )  # fmt: skip
     for context in contexts:
-        context.before_open(plan)
+        plan.open = context.find_open(plan)
+        if plan.open is not None:
+            plan.file = plan.open.file
+            return response(plan)
+    validate(msg)
     try:
-        plan.file = await rq.suspend(rq.tree.share.volume().open_file(plan.parameters))
+        plan.file = await open_execution(plan)
     except BaseException:
-        _release_claim(plan)
+        undo(plan)
         raise
     try:
-        return await successful_open(plan, contexts)
+        return await successful_open(plan)
     except BaseException:
         await failed_open(plan)
         raise
+
+
+async def open_execution(plan: CreatePlan) -> Any:
+    """Prepare what the contexts ask for, and open the file."""
+    for context in plan.contexts:
+        context.before_open(plan)
+    for step in plan.first:
+        await step()
+    return await plan.rq.suspend(plan.rq.tree.share.volume().open_file(plan.parameters))
 
 
 def validate(msg: CreateRequest) -> None:
@@ -100,8 +111,8 @@ def validate(msg: CreateRequest) -> None:
         raise NtError(Status.INVALID_PARAMETER, "the name begins with a backslash")
 
 
-async def successful_open(plan: CreatePlan, contexts: list[ContextHandler]) -> CreateResponse:
-    """Make the SMB open, acquire its oplock or lease, and build the response."""
+async def successful_open(plan: CreatePlan) -> CreateResponse:
+    """Make the SMB open, acquire its oplock or lease, and store what the response will promise."""
     rq, file = plan.rq, plan.file
     if rq.tree.closed or rq.connection.closed:
         raise NtError(Status.NETWORK_NAME_DELETED, "the tree connect went away while the open waited")
@@ -109,15 +120,24 @@ async def successful_open(plan: CreatePlan, contexts: list[ContextHandler]) -> C
     if plan.msg.oplock_level in _LEVELS and not file.is_directory:
         grant = file.request_oplock(_LEVELS[plan.msg.oplock_level], Caching.NONE, open_, None)
         plan.oplock_level = _WIRE_LEVELS[grant.level]
-    answers = []
-    for context in contexts:
+    for context in plan.contexts:
         context.after_open(plan)
-    for context in contexts:
+    for step in plan.last:
+        await step()
+    return response(plan)
+
+
+def response(plan: CreatePlan) -> CreateResponse:
+    """Build the response for the open of the plan."""
+    open_, file = plan.open, plan.file
+    assert open_ is not None
+    answers = []
+    for context in plan.contexts:
         data = context.reply(plan)
         if data is not None:
             answers.append(CreateContext(context.name, data))
-    if rq.chain is not None:
-        rq.chain.file_id = open_.file_id
+    if plan.rq.chain is not None:
+        plan.rq.chain.file_id = open_.file_id
     info = file.info()
     return CreateResponse(
         plan.oplock_level, 0, file.create_action, info.creation_time, info.last_access_time, info.last_write_time,
@@ -133,13 +153,13 @@ async def failed_open(plan: CreatePlan) -> None:
         await plan.open.close()
     else:
         await plan.file.close()
-    _release_claim(plan)
+    undo(plan)
 
 
-def _release_claim(plan: CreatePlan) -> None:
-    lease = plan.lease
-    if lease is not None and not lease.opens:
-        lease.server.leases.remove(lease)
+def undo(plan: CreatePlan) -> None:
+    """Let the contexts take back what they did before the open."""
+    for context in plan.contexts:
+        context.undo(plan)
 
 
 def open_pipe(rq: SmbRequest, msg: CreateRequest) -> CreateResponse:

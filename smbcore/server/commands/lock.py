@@ -6,6 +6,7 @@ from typing import Final
 
 from smbcore.fsa.api import LockElement
 from smbcore.nt.status import NtError, Status
+from smbcore.proto.keys import DIALECT_300
 from smbcore.server.request import SmbRequest
 from smbcore.wire.lock import (
     LOCK_EXCLUSIVE,
@@ -24,10 +25,33 @@ _TAKE: Final = {
 }
 
 
+_MAX_BUCKET: Final = 64
+
+
 async def lock(rq: SmbRequest, msg: LockRequest) -> LockResponse:
     """Take or release byte ranges; what the first element does, all must do."""
     if not msg.locks:
         raise NtError(Status.INVALID_PARAMETER, "no ranges")
+    number, bucket = msg.lock_sequence_number, msg.lock_sequence_index
+    if not (0 < bucket <= _MAX_BUCKET and _checks_sequence(rq)):
+        await _carry_out(rq, msg)
+        return LockResponse()
+    record = rq.open.ensure_record(rq.connection.client_guid)
+    if not record.is_replayed_lock(bucket, number):
+        await _carry_out(rq, msg)
+        record.lock_done(bucket, number)
+    return LockResponse()
+
+
+def _checks_sequence(rq: SmbRequest) -> bool:
+    """Tell whether lock requests of this open are recognised when they are repeated  [MS-SMB2 3.3.5.14]."""
+    record = rq.open.record
+    if record is not None and record.kind:
+        return True
+    return rq.dialect >= DIALECT_300 and rq.server.config.multi_channel
+
+
+async def _carry_out(rq: SmbRequest, msg: LockRequest) -> None:
     file = rq.open.file
     if msg.locks[0].flags & LOCK_UNLOCK:
         file.unlock(_unlocks(msg))
@@ -35,7 +59,6 @@ async def lock(rq: SmbRequest, msg: LockRequest) -> LockResponse:
         elements, fail_immediately = _locks(msg)
         await rq.suspend(file.lock(elements, fail_immediately=fail_immediately))
     rq.server.open_changed(rq.open)
-    return LockResponse()
 
 
 def _unlocks(msg: LockRequest) -> list[LockElement]:

@@ -47,6 +47,9 @@ def acknowledge_lease(rq: SmbRequest, msg: LeaseBreakAcknowledgment) -> LeaseBre
     lease = rq.server.leases.find(rq.connection.client_guid, bytes(msg.lease_key))
     if lease is None or not lease.opens:
         raise NtError(Status.OBJECT_NAME_NOT_FOUND, "no such lease")
+    for covered in lease.opens:
+        if covered.record is not None:
+            covered.record.replay_eligible = False
     if not lease.breaking:
         raise NtError(Status.UNSUCCESSFUL, "the lease is not breaking")
     open_ = next(iter(lease.opens))
@@ -56,6 +59,5 @@ def acknowledge_lease(rq: SmbRequest, msg: LeaseBreakAcknowledgment) -> LeaseBre
     except NtError as error:
         lease.breaking = error.status is Status.REQUEST_NOT_ACCEPTED
         raise
-    for covered in lease.opens:
-        rq.server.open_changed(covered)
+    lease.changed()
     return LeaseBreakResponse(msg.lease_key, msg.lease_state)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from smbcore.fsa.api import Caching, OplockLevel
-from smbcore.nt.names import upcase
+from smbcore.fsa.path import parse_path
 from smbcore.proto.keys import DIALECT_202, DIALECT_300
 from smbcore.server.create_contexts.base import ContextHandler, CreatePlan
+from smbcore.server.lease import lease_name
 from smbcore.wire.create import OPLOCK_LEASE
 from smbcore.wire.create_contexts import (
     LEASE,
@@ -28,15 +29,25 @@ _V2: Final = 2
 class Lease(ContextHandler):
     """Claim a lease before the open, so that its own opens do not break it; ask for its state after the open."""
 
-    __slots__ = ("_break_in_progress", "_request", "_state")
+    __slots__ = ("_request",)
     name = LEASE
 
     def __init__(self, data: Buffer) -> None:
         self._request = decode_lease(data)
-        self._break_in_progress = False
-        self._state = Caching.NONE
 
-    def _wanted(self, plan: CreatePlan) -> bool:
+    @property
+    def key(self) -> bytes:
+        """The lease key."""
+        return bytes(self._request.lease_key)
+
+    @staticmethod
+    def file_name(plan: CreatePlan) -> str:
+        """Return the file of the request as leases name it.  Raises what a path can be refused with."""
+        target = parse_path(plan.msg.name)
+        return lease_name(plan.rq.tree.share.name, "\\".join(target.names), target.stream)
+
+    def wanted(self, plan: CreatePlan) -> bool:
+        """Tell whether the context counts: a lease is asked for, and client and share have leases."""
         dialect = plan.rq.dialect
         if (
             plan.msg.oplock_level != OPLOCK_LEASE
@@ -48,13 +59,12 @@ class Lease(ContextHandler):
 
     def before_open(self, plan: CreatePlan) -> None:
         """Claim the lease of this key and let the open know its holder."""
-        if not self._wanted(plan):
+        if not self.wanted(plan):
             return
         request, connection = self._request, plan.rq.connection
         version = _V2 if isinstance(request, LeaseV2) else 1
-        name = upcase(f"{plan.rq.tree.share.name}\\{plan.msg.name}")
         lease = plan.lease = plan.rq.server.leases.claim(
-            connection.client_guid, bytes(request.lease_key), name, version
+            connection.client_guid, self.key, self.file_name(plan), version
         )
         plan.parameters.oplock_key = lease.oplock_key
         if isinstance(request, LeaseV2) and request.flags & LEASE_FLAG_PARENT_KEY_SET:
@@ -79,19 +89,23 @@ class Lease(ContextHandler):
             lease.epoch = self._request.epoch
         if (fresh and isinstance(self._request, LeaseV2)) or grant.caching != before:
             lease.advance_epoch()
-        self._state = grant.caching
-        self._break_in_progress = grant.break_in_progress
+
+    def undo(self, plan: CreatePlan) -> None:
+        """Forget a lease that was claimed for nothing."""
+        if plan.lease is not None and not plan.lease.opens:
+            plan.rq.server.leases.remove(plan.lease)
 
     def reply(self, plan: CreatePlan) -> bytes | None:
         """Return the lease as it is now, in the version that it has."""
         lease = plan.lease
         if lease is None:
             return None
-        flags = LEASE_FLAG_BREAK_IN_PROGRESS if self._break_in_progress else 0
+        flags = LEASE_FLAG_BREAK_IN_PROGRESS if lease.breaking else 0
+        state = int(lease.state())
         if lease.version < _V2:
-            return LeaseV1(lease.key, int(self._state), flags).encode()
+            return LeaseV1(lease.key, state, flags).encode()
         if lease.parent_key is not None:
             flags |= LEASE_FLAG_PARENT_KEY_SET
         return LeaseV2(
-            lease.key, int(self._state), flags, parent_lease_key=lease.parent_key or bytes(16), epoch=lease.epoch
+            lease.key, state, flags, parent_lease_key=lease.parent_key or bytes(16), epoch=lease.epoch
         ).encode()

@@ -1,0 +1,52 @@
+"""SMB2_CREATE_DURABLE_HANDLE_REQUEST  [MS-SMB2 3.3.5.9.6]."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Final
+
+from smbcore.server.create_contexts.base import ContextHandler, CreatePlan
+from smbcore.server.record import Kind, holds_handle
+from smbcore.wire import create_contexts as wire
+from smbcore.wire.types import Buffer
+
+VERSION: Final = 1
+TIMEOUT_MS: Final = 16 * 60 * 1000
+"""Version 1 has no time in it; this is what Windows keeps such handles for."""
+
+
+class DurableRequest(ContextHandler):
+    """Promise to keep the open when its connection is lost, if the client may cache the handle."""
+
+    __slots__ = ("_granted",)
+    name = wire.DURABLE_REQUEST
+    excludes = frozenset({wire.DURABLE_REQUEST_V2, wire.DURABLE_RECONNECT_V2})
+
+    def __init__(self, data: Buffer) -> None:
+        wire.DurableRequest.decode(data)
+        self._granted = False
+
+    def after_open(self, plan: CreatePlan) -> None:
+        """Make the open durable."""
+        if can_be_durable(plan):
+            grant(plan, Kind.DURABLE, VERSION, TIMEOUT_MS)
+            self._granted = True
+
+    def reply(self, _plan: CreatePlan) -> bytes | None:
+        """Say so if it was granted."""
+        return wire.DurableResponse().encode() if self._granted else None
+
+
+def can_be_durable(plan: CreatePlan) -> bool:
+    """Tell whether an open may be durable: a file of a share that offers it, under a batch oplock or a lease with H."""
+    if plan.file.is_directory or not plan.rq.tree.share.config.options.durable:
+        return False
+    return holds_handle(plan.file)
+
+
+def grant(plan: CreatePlan, kind: Kind, version: int, timeout_ms: int) -> None:
+    """Make the promise, and have it stored before the response."""
+    assert plan.open is not None
+    record = plan.open.ensure_record(plan.rq.connection.client_guid)
+    record.kind, record.version, record.timeout_ms = kind, version, timeout_ms
+    plan.last.append(partial(plan.rq.server.promise, "open", plan.open.key, plan.open))
