@@ -2,10 +2,27 @@
 
 from __future__ import annotations
 
+from struct import Struct
+from struct import error as StructError
+from typing import Final
+
 from smbcore.proto.errors import ProtocolViolation
 from smbcore.wire.header import HEADER_SIZE, next_command, set_next_command
 
 MAX_MEMBERS = 256
+_START: Final = Struct("<4s16xI")
+
+
+def start_of(frame: memoryview) -> tuple[bytes, int]:
+    """Return the protocol id of `frame` and, for SMB2, where its second message begins (0: there is only one).
+
+    Raises ProtocolViolation for what is too short for either.
+    """
+    try:
+        protocol, following = _START.unpack_from(frame)
+    except StructError:
+        raise ProtocolViolation(f"message of {len(frame)} bytes") from None
+    return protocol, following
 
 
 def split(frame: memoryview) -> list[memoryview]:

@@ -48,8 +48,11 @@ class FrameReader:
     def buffer(self) -> memoryview:
         """Return the room to receive into, never empty. Raises ProtocolViolation where the next frame is too large."""
         pending = self._end - self._start
-        needed = self._needed(pending)
         size = len(self._buffer)
+        if not pending and not self._detached and size <= _KEEP:
+            self._start = self._end = 0
+            return self._view
+        needed = self._needed(pending)
         if self._detached or needed > size or (not pending and size > _KEEP):
             self._replace(max(needed, min(needed * _SEVERAL, _SEVERAL_UP_TO), _INITIAL if size > _KEEP else size))
         elif not pending:

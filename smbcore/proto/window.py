@@ -28,10 +28,10 @@ class CommandWindow:
 
     def consume(self, message_id: int, charge: int) -> bool:
         """Take `charge` consecutive ids from `message_id`; False if one of them is not available."""
-        if message_id == self._low and charge == 1 and message_id < self._high and not self._used:
-            self._low += 1
-            return True
         last = message_id + max(charge, 1)
+        if message_id == self._low and last <= self._high and not self._used:  # in order, as nearly always
+            self._low = last
+            return True
         if message_id < self._low or last > self._high:
             return False
         ids = range(message_id, last)
@@ -48,8 +48,12 @@ class CommandWindow:
 
         At least one credit while the client would otherwise have none; never beyond `maximum` in all.
         """
+        granted = requested or 1
+        if granted <= self.maximum - (self._high - self._low):
+            self._high += granted
+            return granted
         room = min(self.maximum - self.available, 2 * self.maximum - (self._high - self._low))
-        granted = min(max(requested, 1), room)
+        granted = min(granted, room)
         if granted <= 0:
             granted = 0 if self.available else 1
         self._high += granted

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from smbcore.nt.errors import WireError
 from smbcore.nt.status import NtError, Status
-from smbcore.proto.compound import split
+from smbcore.proto.compound import split, start_of
 from smbcore.proto.errors import ProtocolViolation
 from smbcore.proto.sealing import transform_session_id
 from smbcore.proto.window import CommandWindow
@@ -117,9 +117,12 @@ class SmbConnection:
     def receive(self, frame: memoryview) -> None:
         """Work on one message of the peer; a violation closes the connection, nothing is raised."""
         try:
-            magic = bytes(frame[:4])
+            magic, following = start_of(frame)
             if magic == _SMB2:
-                self._receive_plain(frame)
+                if following:
+                    dispatch.advance(Chain(self, split(frame), None))
+                else:
+                    dispatch.begin(self, frame, None, None)
             elif magic == _TRANSFORM and self.dialect:
                 self._receive_sealed(frame)
             elif magic == _SMB1 and not self.dialect:
@@ -128,13 +131,6 @@ class SmbConnection:
                 raise ProtocolViolation(f"unknown protocol id {magic.hex()}")
         except (ProtocolViolation, WireError) as error:
             self.drop(error)
-
-    def _receive_plain(self, frame: memoryview) -> None:
-        members = split(frame)
-        if len(members) == 1:
-            dispatch.begin(self, frame, None, None)
-        else:
-            dispatch.advance(Chain(self, members, None))
 
     def _receive_sealed(self, frame: memoryview) -> None:
         """Open a transform message and work on what was in it  [MS-SMB2 3.3.5.2.1.1]."""

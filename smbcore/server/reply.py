@@ -49,22 +49,36 @@ def send(rq: SmbRequest, status: Status, answer: Any) -> None:
         return
     else:
         body = answer if type(answer) is bytes else answer.encode()
+    if rq.chain is None:
+        _send_single(rq, status, body)
+        return
     message = bytearray(HEADER_SIZE + len(body))
     message[HEADER_SIZE:] = body
     _pack_header(rq, status, message, 0)
-    signer = _signer(rq)
-    if rq.chain is not None:
-        rq.chain.replies.append((message, signer))
-        if rq.on_reply is not None:
-            rq.on_reply(message)
-        return
-    if signer is not None:
-        signer.sign(message, is_server=True)
+    rq.chain.replies.append((message, _signer(rq)))
     if rq.on_reply is not None:
         rq.on_reply(message)
-    if rq.sealed is not None:
-        message = rq.sealed.seal((message,))
-    connection.transport.write((frame_header(len(message)), message))
+
+
+def _send_single(rq: SmbRequest, status: Status, body: bytes) -> None:
+    """Send the reply of a request that came alone: frame header and message in one buffer, signed there."""
+    size = HEADER_SIZE + len(body)
+    frame = bytearray(FRAME_HEADER + size)
+    frame[:FRAME_HEADER] = frame_header(size)
+    frame[FRAME_HEADER + HEADER_SIZE :] = body
+    _pack_header(rq, status, frame, 0, FRAME_HEADER)
+    parts: tuple[bytes | bytearray, ...] = (frame,)
+    signer = _signer(rq)
+    if signer is not None or rq.sealed is not None or rq.on_reply is not None:
+        message = memoryview(frame)[FRAME_HEADER:]
+        if signer is not None:
+            signer.sign(message, is_server=True)
+        if rq.on_reply is not None:
+            rq.on_reply(message)
+        if rq.sealed is not None:
+            sealed = rq.sealed.seal((message,))
+            parts = (frame_header(len(sealed)), sealed)
+    rq.connection.transport.write(parts)
     if rq.on_sent is not None:
         rq.on_sent()
 
@@ -115,7 +129,9 @@ def send_chain(connection: SmbConnection, chain: Chain) -> None:
     connection.transport.write((frame_header(sum(map(len, messages))), *messages))
 
 
-def _pack_header(rq: SmbRequest, status: Status, message: bytearray | memoryview, granted: int) -> None:
+def _pack_header(
+    rq: SmbRequest, status: Status, message: bytearray | memoryview, granted: int, offset: int = 0
+) -> None:
     flags = rq.flags & _KEPT_FLAGS
     if rq.interim:
         flags |= FLAG_ASYNC
@@ -123,7 +139,7 @@ def _pack_header(rq: SmbRequest, status: Status, message: bytearray | memoryview
     else:
         tail, credits_ = rq.process_id | rq.tree_id << 32, rq.granted
     pack_response_into(
-        message, 0, credit_charge=rq.charge, status=status, command=rq.command, credits=credits_, flags=flags,
+        message, offset, credit_charge=rq.charge, status=status, command=rq.command, credits=credits_, flags=flags,
         next_command=0, message_id=rq.message_id, tail64=tail, session_id=rq.session_id,
     )  # fmt: skip
 
@@ -147,7 +163,7 @@ def _send_range(rq: SmbRequest, status: Status, source: FileRange) -> None:
     """Send a READ response whose data goes from the file to the peer without passing through here."""
     head = bytearray(_RANGE_HEAD)
     head[:FRAME_HEADER] = frame_header(HEADER_SIZE + READ_HEAD + source.length)
-    _pack_header(rq, status, memoryview(head)[FRAME_HEADER:], 0)
+    _pack_header(rq, status, head, 0, FRAME_HEADER)
     head[FRAME_HEADER + HEADER_SIZE :] = ReadResponse.encode_head(source.length)
     rq.connection.transport.write_range(head, source)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from smbcore.nt.status import NtError, Status
 from smbcore.proto.window import credit_charge
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 SUCCESS = Status.SUCCESS
+_ONE_CREDIT: Final = 65536
 
 
 class SmbRequest:
@@ -85,7 +86,7 @@ class SmbRequest:
         self.waits = False
         self.status = SUCCESS
         self.task: asyncio.Task[None] | None = None
-        self.on_reply: Callable[[bytearray], None] | None = None
+        self.on_reply: Callable[[bytearray | memoryview], None] | None = None
         self.on_sent: Callable[[], None] | None = None
 
     @property
@@ -130,8 +131,8 @@ class SmbRequest:
 
     def check_charge(self, payload: int, response: int) -> None:
         """Raise INVALID_PARAMETER unless the credit charge covers the sizes  [MS-SMB2 3.3.5.2.5]."""
-        if not self.connection.supports_multi_credit:
+        if payload <= _ONE_CREDIT and response <= _ONE_CREDIT:
             return
-        if max(payload, response) > max(self.charge, 1) * 65536:
+        if self.connection.supports_multi_credit and max(payload, response) > max(self.charge, 1) * _ONE_CREDIT:
             needed = credit_charge(payload, response)
             raise NtError(Status.INVALID_PARAMETER, f"credit charge {self.charge}, {needed} needed")

@@ -186,6 +186,13 @@ class TcpTransport:
     def _send_buffers(self) -> None:
         """Send once, as many of the buffers before the next range as the socket takes. Raises OSError."""
         out: list[Any] = self._out
+        if len(out) == 1:
+            sent = self._sock.send(out[0])
+            if sent == len(out[0]):
+                out.clear()
+            else:
+                out[0] = memoryview(out[0])[sent:]
+            return
         parts, flags = out, 0
         if self._ranges:
             parts, flags = list(itertools.takewhile(_is_buffer, out)), socket.MSG_MORE
