@@ -28,15 +28,21 @@ _FROM_PARENT = DELETE | FILE_READ_ATTRIBUTES
 
 
 async def decide_access(
-    volume: Volume, p: OpenParameters, desired: int, needed: int, node: Node, readonly: bool
+    volume: Volume,
+    p: OpenParameters,
+    desired: int,
+    needed: int,
+    node: Node,
+    descriptor: bytes | None,
+    readonly: bool,
 ) -> int:
     """Return the access that the open is granted.
 
-    needed    access that the disposition takes but the open does not get
-    readonly  the file is READONLY: MAXIMUM_ALLOWED then leaves out writing
+    needed      access that the disposition takes but the open does not get
+    descriptor  the node's, as of now
+    readonly    the file is READONLY: MAXIMUM_ALLOWED then leaves out writing
     Errors: ACCESS_DENIED;  PRIVILEGE_NOT_HELD.
     """
-    descriptor = node.security()
     maximum = volume.security.maximal_access(descriptor, p.token) & p.access_limit
     if volume.read_only:
         maximum &= volume.readable_access

@@ -76,6 +76,10 @@ class VolumeInfo:
     read_only: bool = False
 
 
+Look = tuple[NodeInfo, bytes | None]
+"""Metadata and security descriptor of one moment."""
+
+
 class Node(ABC):
     """A file, directory or named stream that is open in the backend. Owned by one FSA open, closed exactly once.
 
@@ -95,6 +99,12 @@ class Node(ABC):
     @abstractmethod
     def info(self) -> NodeInfo:
         """Return fresh metadata; for a stream node the sizes are the stream's. Costs one fstat and cached attributes."""
+
+    def look(self) -> Look:
+        """Return metadata and security descriptor of one moment; the first look at a node that was just opened may be
+        what opening saw. As `info` and `security` otherwise.
+        """
+        return self.info(), self.security()
 
     @abstractmethod
     def set_times(

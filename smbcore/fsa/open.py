@@ -19,7 +19,7 @@ from smbcore.fsa.api import (
     OplockGrant,
     OplockLevel,
 )
-from smbcore.fsa.backend import Node, NodeInfo
+from smbcore.fsa.backend import Look, Node, NodeInfo
 from smbcore.fsa.sharing import SHARED_ACCESS
 from smbcore.fsa.times import StickyTimes
 from smbcore.nt import attributes as fa
@@ -54,7 +54,7 @@ class Open:
 
     __slots__ = (
         "_fresh_at",
-        "_info",
+        "_seen",
         "closed",
         "create_action",
         "create_options",
@@ -90,9 +90,9 @@ class Open:
         p: OpenParameters,
         granted: int,
         action: int,
-        info: NodeInfo | None,
+        seen: Look | None,
     ) -> None:
-        """Register an open that was granted. `info` is metadata of this moment, if it is at hand."""
+        """Register an open that was granted. `seen` is of this moment, if it is at hand."""
         self.volume = volume
         self.node = node
         self.stream_state = stream
@@ -119,7 +119,7 @@ class Open:
         self.watch: notify.Watch | None = None
         self.ea_index = 0
         self.writes = 0
-        self._info = info
+        self._seen = seen
         self._fresh_at = volume.changes
         stream.file.add(self, stream)
         volume.opens.add(self)
@@ -146,7 +146,8 @@ class Open:
     @property
     def file_id(self) -> int:
         """The 64-bit id of the file."""
-        return self.info().file_id
+        seen = self._still_true()
+        return (self.info() if seen is None else seen[0]).file_id
 
     @property
     def delete_pending(self) -> bool:
@@ -163,7 +164,9 @@ class Open:
     @property
     def maximal_access(self) -> int:
         """Everything that the file's descriptor grants this user, for MxAc."""
-        maximum = self.volume.security.maximal_access(self.node.security(), self.token)
+        seen = self._still_true()
+        descriptor = self.node.security() if seen is None else seen[1]
+        maximum = self.volume.security.maximal_access(descriptor, self.token)
         return maximum & self.volume.readable_access if self.volume.read_only else maximum
 
     def check_access(self, needed: int) -> None:
@@ -179,17 +182,21 @@ class Open:
     # -- metadata --
     def info(self) -> NodeInfo:
         """Return fresh metadata; attributes without NORMAL, sizes of the stream."""
-        info = self._info
-        if info is not None:
-            self._info = None
-            if self._fresh_at == self.volume.changes and not self.node.stream:
-                return self.volume.marked(self.node.path, info)
+        seen = self._still_true()
+        if seen is not None:
+            self._seen = None  # good for the reply to the open, too old for any later request
+            if not self.node.stream:
+                return self.volume.marked(self.node.path, seen[0])
         return self.volume.marked(self.node.path, self.node.info())
 
     def forget_info(self) -> None:
         """Note that metadata changed: nothing kept at hand is fresh any more."""
-        self._info = None
+        self._seen = None
         self.volume.changes += 1
+
+    def _still_true(self) -> Look | None:
+        """Return what opening saw, while nobody asked for metadata since and nothing changed on the volume."""
+        return self._seen if self._fresh_at == self.volume.changes else None
 
     # -- data --
     async def read_into(self, offset: int, view: memoryview) -> int:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from smbcore.fsa import notify, overwrite, sharing
 from smbcore.fsa.access import decide_access, open_parent
 from smbcore.fsa.api import OpenParameters
-from smbcore.fsa.backend import Node, NodeInfo
+from smbcore.fsa.backend import Look, Node
 from smbcore.fsa.open import Open
 from smbcore.fsa.parameters import check_parameters, needed_to_overwrite, overwrites
 from smbcore.fsa.path import Target, parse_path
@@ -89,9 +89,9 @@ async def _open_existing(volume: Volume, p: OpenParameters, target: Target, desi
         return await _open_stream(volume, p, target, desired, node)
     if p.create_disposition == c.FILE_CREATE:
         raise NtError(Status.OBJECT_NAME_COLLISION, f"{p.path!r} exists")
-    info = node.info()
-    granted = await _check_existing(volume, p, desired, node, info)
-    return await _admit(volume, p, node, info, granted, "")
+    seen = node.look()
+    granted = await _check_existing(volume, p, desired, node, seen)
+    return await _admit(volume, p, node, seen, granted, "")
 
 
 def _check_type(p: OpenParameters, target: Target, node: Node) -> None:
@@ -115,8 +115,9 @@ def _collide_or(p: OpenParameters, status: Status) -> None:
     raise NtError(Status.OBJECT_NAME_COLLISION if p.create_disposition == c.FILE_CREATE else status, p.path)
 
 
-async def _check_existing(volume: Volume, p: OpenParameters, desired: int, node: Node, info: NodeInfo) -> int:
+async def _check_existing(volume: Volume, p: OpenParameters, desired: int, node: Node, seen: Look) -> int:
     """Check attributes and access; return the granted access  [MS-FSA 2.1.5.1.2.1]."""
+    info, descriptor = seen
     attributes = info.attributes
     options = p.create_options
     if info.reparse_tag and not options & c.FILE_OPEN_REPARSE_POINT:
@@ -129,7 +130,7 @@ async def _check_existing(volume: Volume, p: OpenParameters, desired: int, node:
             kept = attributes & (fa.FILE_ATTRIBUTE_HIDDEN | fa.FILE_ATTRIBUTE_SYSTEM)
             if kept & ~p.file_attributes:
                 raise NtError(Status.ACCESS_DENIED, "overwriting would drop HIDDEN or SYSTEM")
-    granted = await decide_access(volume, p, desired, needed, node, bool(readonly))
+    granted = await decide_access(volume, p, desired, needed, node, descriptor, bool(readonly))
     if readonly:
         if (desired | needed) & _WRITES_DATA:
             raise NtError(Status.ACCESS_DENIED, f"{p.path!r} is read-only")
@@ -147,9 +148,7 @@ def _check_delete_on_close(p: OpenParameters, granted: int, *, is_root: bool) ->
         raise NtError(Status.CANNOT_DELETE, f"{p.path!r} is the root")
 
 
-async def _admit(
-    volume: Volume, p: OpenParameters, node: Node, info: NodeInfo, granted: int, folded: str
-) -> Open | None:
+async def _admit(volume: Volume, p: OpenParameters, node: Node, seen: Look, granted: int, folded: str) -> Open | None:
     """Check sharing, break oplocks, register the open, overwrite; None after a wait."""
     state = volume.table.file(node.key)
     async with state:
@@ -163,11 +162,11 @@ async def _admit(
                 assert stream.oplocks is not None
                 await stream.oplocks.wait()
                 return None
-        opened = Open(volume, node, stream, p, granted, c.FILE_OPENED, info)
+        opened = Open(volume, node, stream, p, granted, c.FILE_OPENED, seen)
         if replaces:
             opened.create_action = _ACTION[p.create_disposition]
             try:
-                await overwrite.replace_content(opened, p, info)
+                await overwrite.replace_content(opened, p, seen[0])
             except BaseException:
                 opened.discard()
                 raise
@@ -203,8 +202,8 @@ async def _open_stream(volume: Volume, p: OpenParameters, target: Target, desire
     if not volume.config.named_streams:
         raise NtError(Status.OBJECT_NAME_NOT_FOUND, "the volume has no named streams")
     disposition = p.create_disposition
-    info = node.info()
-    granted = await _check_existing(volume, p, desired, node, info)
+    seen = node.look()
+    granted = await _check_existing(volume, p, desired, node, seen)
     may_create = disposition in _CREATING
     if may_create and volume.read_only:
         may_create = False
@@ -212,7 +211,7 @@ async def _open_stream(volume: Volume, p: OpenParameters, target: Target, desire
     node.close()
     try:
         if not created:
-            return await _admit(volume, p, stream, info, granted, upcase(stream.stream))
+            return await _admit(volume, p, stream, seen, granted, upcase(stream.stream))
         return _created_stream(volume, p, stream, granted)
     except BaseException:
         stream.close()

@@ -268,7 +268,9 @@ class PosixBackend(Backend):
         if len(self._known_ids) >= _KNOWN_IDS:
             self._known_ids.clear()
         self._known_ids[self.file_id(status.st_dev, status.st_ino)] = path
-        return PosixNode(self, descriptor, status, path, writable=flags & os.O_RDWR != 0)
+        node = PosixNode(self, descriptor, status, path, writable=flags & os.O_RDWR != 0)
+        node.at_open = status
+        return node
 
     def _open_otherwise(self, joined: bytes, flags: int, error: OSError) -> tuple[int, int]:
         """Open what refused to be opened with `flags`: a directory for writing, a symbolic link."""

@@ -9,7 +9,7 @@ import struct
 from collections.abc import Hashable, Sequence
 from typing import TYPE_CHECKING
 
-from smbcore.fsa.backend import Node, NodeInfo, StreamInfo
+from smbcore.fsa.backend import Look, Node, NodeInfo, StreamInfo
 from smbcore.nt.attributes import (
     FILE_ATTRIBUTE_DIRECTORY,
     FILE_ATTRIBUTE_NORMAL,
@@ -49,12 +49,14 @@ class PosixNode(Node):
     key       (device, inode)
     descriptor, data_descriptor  of the file, and of the bytes (another one for a large stream)
     is_link   a symbolic link opened itself: it has information and a target, nothing else
+    at_open   the status that opening took, for the first look that follows
     reserved  bytes that `set_allocation` reserved through this node
     """
 
     __slots__ = (
         "_listed",
         "_writable",
+        "at_open",
         "backend",
         "data_descriptor",
         "descriptor",
@@ -80,8 +82,20 @@ class PosixNode(Node):
         self.reserved = 0
         self._listed: DirectoryIndex | None = None
         self._writable = writable
+        self.at_open: os.stat_result | None = None
 
     # -- metadata --
+    def look(self) -> Look:
+        status, self.at_open = self.at_open, None
+        try:
+            if status is None:
+                status = os.fstat(self.descriptor)
+            stored = self._stored(status)
+            security = None if self.is_link else self.backend.xattrs.security(self.descriptor, stored)
+        except OSError as error:
+            raise nt_error(error, "info") from error
+        return describe(self.backend, status, stored, self.reserved), security
+
     def info(self) -> NodeInfo:
         try:
             status = os.fstat(self.descriptor)

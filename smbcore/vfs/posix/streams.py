@@ -12,7 +12,7 @@ import struct
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from smbcore.fsa.backend import Node, NodeInfo, StreamInfo
+from smbcore.fsa.backend import Look, Node, NodeInfo, StreamInfo
 from smbcore.nt.names import upcase
 from smbcore.nt.status import NtError, Status
 from smbcore.vfs.common import MAX_OFFSET
@@ -328,6 +328,9 @@ class StreamNode(PosixNode):
         other.backend, other.descriptor, other.key = node.backend, node.descriptor, node.key
         other.table, other.data_stream, other.stream = node.table, stream, stream.name
         return other
+
+    def look(self) -> Look:
+        return self.info(), self.security()
 
     def info(self) -> NodeInfo:
         info = super().info()

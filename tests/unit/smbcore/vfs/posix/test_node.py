@@ -277,3 +277,23 @@ async def test_many_entries_and_a_large_directory(posix: PosixBackend, share: Pa
     assert sorted(listed) == names
     assert [name for name, _ in await root.entries(listed)] == listed
     root.close()
+
+
+async def test_second_look_sees_what_changed_since_the_first(posix: PosixBackend, share: Path) -> None:
+    node = await opened(posix, share, b"x" * 10)
+    info, security = node.look()
+    assert (info, security) == (node.info(), node.security())
+    (share / "f").write_bytes(b"x" * 30)
+    node.set_security(b"descriptor")
+    info, security = node.look()
+    assert (info.end_of_file, security) == (30, b"descriptor")
+    node.close()
+
+
+async def test_look_at_a_stream_shows_its_own_size(posix: PosixBackend, share: Path) -> None:
+    node = await opened(posix, share, b"x" * 10)
+    stream, _ = node.open_stream("s", create=True)
+    await stream.write(0, b"abc")
+    assert stream.look()[0].end_of_file == 3
+    stream.close()
+    node.close()
