@@ -15,6 +15,7 @@ from smbcore.client.raw import RawClient, negotiate
 from smbcore.client.session import sign_in
 from smbcore.crypto.md4 import nt_hash
 from smbcore.fsa.api import VolumeConfig
+from smbcore.fsa.backend import Backend
 from smbcore.fsa.volume import Volume
 from smbcore.nt.clock import Clock, SystemClock
 from smbcore.nt.sid import ANONYMOUS, AUTHENTICATED_USERS, EVERYONE, NETWORK, USERS, Sid
@@ -122,8 +123,13 @@ class MemoryServer:
         await self.server.close()
 
 
-def make_server(clock: Clock | None = None, **settings) -> MemoryServer:
-    """Make a server; `settings` of ServerConfig."""
+def make_server(
+    clock: Clock | None = None, *, backend: Callable[[Clock], Backend] = MemoryBackend, **settings
+) -> MemoryServer:
+    """Make a server; `settings` of ServerConfig.
+
+    backend  makes what holds the files of a share
+    """
     clock = clock or SystemClock()
     settings.setdefault("interim_delay", 0.0)
     config = ServerConfig(GUID, **settings)
@@ -134,7 +140,7 @@ def make_server(clock: Clock | None = None, **settings) -> MemoryServer:
 
     def open_volume(share: ShareConfig) -> Volume:
         settings = VolumeConfig(default_security=default_security(), break_timeout=config.break_timeout)
-        volumes[share.name] = volume = Volume(MemoryBackend(clock), settings, clock)
+        volumes[share.name] = volume = Volume(backend(clock), settings, clock)
         return volume
 
     server = SmbServer(config, clock, authenticator=authenticator, accounts=accounts, open_volume=open_volume)
