@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from smbcore.fsa.api import BreakNotice, FileRange, LockElement
 from smbcore.nt import filetime
-from smbcore.nt.create import FILE_OPENED
 from smbcore.nt.status import NtError
 from smbcore.server import breaks, open_row
 from smbcore.server.disconnected import DisconnectedOpen
@@ -171,7 +170,6 @@ class SmbOpen:
         if away.lease is not None:
             away.lease.replace(away, self)
             self.lease = away.lease
-        away.file.create_action = FILE_OPENED
         away.file.rejoin(self, tree.session.token)
         server.counters["opens_reclaimed"] += 1
         return self

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from smbcore.fsa.api import OplockLevel
+from smbcore.nt.create import FILE_OPENED
 from smbcore.nt.status import NtError, Status
 from smbcore.server.create_contexts.lease import Lease
 from smbcore.server.open import SmbOpen
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from smbcore.server.disconnected import DisconnectedOpen
 
 log = logging.getLogger(__name__)
+
+NO_GUID: Final = bytes(16)
 
 _WIRE_LEVELS = {
     OplockLevel.NONE: OPLOCK_NONE,
@@ -49,7 +52,7 @@ class Claim:
 class Claimant:
     """Who wants it back: the client, the user, the share, and the lease and file that the request names.
 
-    lease_key, lease_version  None without an RqLs context;  name  share and path, upper case
+    lease_key  None without an RqLs context;  name  share and path, upper case
     """
 
     client_guid: bytes
@@ -72,10 +75,8 @@ def check_claim(away: DisconnectedOpen, claim: Claim, claimant: Claimant) -> Non
             ACCESS_DENIED          another user
     """
     record, lease = away.record, away.lease
-    if (record.version > 1) != (claim.create_guid is not None) or (
-        claim.create_guid is not None and record.create_guid != claim.create_guid
-    ):
-        raise NtError(Status.OBJECT_NAME_NOT_FOUND, "another create guid, or version of the context")
+    if claim.create_guid is not None and claim.create_guid != (record.create_guid or NO_GUID):
+        raise NtError(Status.OBJECT_NAME_NOT_FOUND, "another create guid")
     if away.share is not claimant.share:
         raise NtError(Status.OBJECT_NAME_NOT_FOUND, "open on another share")
     if lease is not None and record.client_guid != claimant.client_guid:
@@ -93,7 +94,11 @@ def check_claim(away: DisconnectedOpen, claim: Claim, claimant: Claimant) -> Non
 
 
 def reclaim(plan: CreatePlan, claim: Claim) -> SmbOpen:
-    """Take a disconnected open over into the session of the request; see `check_claim` for refusals."""
+    """Take a disconnected open over into the session of the request; see `check_claim` for refusals.
+
+    Version 1 names no CreateGuid and gets opens of both versions back; version 2 names that of an open of version 1
+    with zeros (smbtorture smb2.durable-v2-open.reopen2b, smb2.durable-open.reopen2-lease).
+    """
     rq = plan.rq
     away = rq.server.disconnected.find(claim.persistent_id)
     if away is None and claim.persistent and claim.create_guid is not None:
@@ -101,13 +106,12 @@ def reclaim(plan: CreatePlan, claim: Claim) -> SmbOpen:
     if away is None:
         raise NtError(Status.OBJECT_NAME_NOT_FOUND, f"no disconnected open {claim.persistent_id:#x}")
     lease = plan.find(Lease)
-    wanted = lease if lease is not None and lease.wanted(plan) else None
     claimant = Claimant(
         rq.connection.client_guid,
         rq.session.token.user,
         rq.tree.share,
         Lease.file_name(plan),
-        wanted.key if wanted is not None else None,
+        lease.key if lease is not None else None,
     )
     try:
         check_claim(away, claim, claimant)
@@ -116,6 +120,7 @@ def reclaim(plan: CreatePlan, claim: Claim) -> SmbOpen:
             "%s user=%s may not reclaim open %#x: %s", rq.connection.name, rq.session.user, away.persistent_id, error
         )
         raise
+    away.file.create_action = FILE_OPENED
     return take_over(plan, away)
 
 

@@ -51,10 +51,10 @@ class DurableRequestV2(ContextHandler):
         record = index.find_create(rq.connection.client_guid, guid)
         if record is None:
             return None
+        if not record.persistent and not record.replay_eligible:
+            return None  # it has been used since, so its client has seen the response (smbtorture smb2.replay.replay6)
         if not rq.replay:
             raise NtError(Status.DUPLICATE_OBJECTID, "the create guid is in use")
-        if not record.persistent and not record.replay_eligible:
-            raise NtError(Status.ACCESS_DENIED, "the open has been used since")
         return self._replay(plan, record)
 
     def _replay(self, plan: CreatePlan, record: OpenRecord) -> SmbOpen:
