@@ -15,6 +15,7 @@ from appliance.pages.forms import FormErrors
 from appliance.pages.rendering import done, is_fragment_request
 from appliance.services import people, shares
 from appliance.services.activity import ActivityFilter, list_opens, list_sessions
+from appliance.services.folders import is_usable
 from appliance.services.paging import PageRequest
 
 router = APIRouter(prefix="/shares")
@@ -79,7 +80,14 @@ def show(page: Page, name: str) -> Response:
         sessions = list_sessions(connection, wanted, PageRequest(_SHOWN)).items
         opens = list_opens(connection, wanted, PageRequest(_SHOWN))
     template = "fragments/share.html" if is_fragment_request(page.request) else "pages/share.html"
-    return page.render(template, share=found, sessions=sessions, found=opens, host=page.request.url.hostname or "")
+    return page.render(
+        template,
+        share=found,
+        is_usable=is_usable(found.path),
+        sessions=sessions,
+        found=opens,
+        host=page.request.url.hostname or "",
+    )
 
 
 @router.get("/{name}/edit")

@@ -8,6 +8,11 @@ from pathlib import Path
 from smbcore.state.errors import StateError
 
 
+def is_usable(path: str) -> bool:
+    """Tell whether there is a directory that this service may read."""
+    return Path(path).is_dir() and os.access(path, os.R_OK | os.X_OK)
+
+
 def prepare_folder(path: str, *, create: bool) -> bool:
     """Check that the service can use a directory, making it first if asked; tell whether it was made.
 

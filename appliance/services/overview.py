@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote
 
 from sqlalchemy import Connection, func, select
 
@@ -14,6 +15,7 @@ from appliance.models.system import AuditRecord
 from appliance.problems import Problem
 from appliance.services.activity import count_activity, list_sessions
 from appliance.services.audit_log import AuditFilter, search
+from appliance.services.folders import is_usable
 from appliance.services.holdings import list_nodes
 from appliance.services.paging import PageRequest
 from appliance.services.shares import list_shares
@@ -118,6 +120,11 @@ def _attention(work: Work, connection: Connection, shares: list[Share], volumes:
         if node.state == "silent":
             detail = "It should be up, but it has stopped reporting."
             found.append(Attention("warn", f"Nothing heard of {node.name}", detail, "See nodes", "/activity/nodes"))
+    for share in shares:
+        if not is_usable(share.path):
+            title = f"The folder of the share {share.name} is missing"
+            detail = f"There is no readable folder {share.path} on the server, so clients cannot connect."
+            found.append(Attention("warn", title, detail, "Edit share", f"/shares/{quote(share.name, safe='')}/edit"))
     for volume in volumes:
         if volume.total and volume.used / volume.total >= _NEARLY_FULL:
             title = f"The volume of {', '.join(volume.shares)} is {volume.percent} % full"
@@ -140,7 +147,7 @@ def _volumes(shares: list[Share]) -> tuple[Volume, ...]:
             device = Path(share.path).stat().st_dev
             usage = shutil.disk_usage(share.path)
         except OSError:
-            continue  # the share's own page tells that its folder is missing
+            continue  # the missing folder is told on its own
         names.setdefault(device, []).append(share.name)
         sizes[device] = (usage.used, usage.total)
     return tuple(Volume(tuple(names[device]), *sizes[device]) for device in names)

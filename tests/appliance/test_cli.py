@@ -67,7 +67,9 @@ def test_groups_and_shares(run, password_file, tmp_path):
     run("group", "add", "staff", "--member", "boss")
     assert run("group", "leave", "staff", "boss")[0] == 0
     assert run("group", "join", "staff", "boss")[0] == 0
-    status, _, _ = run("share", "add", "docs", "--path", str(tmp_path / "docs"), "--create", "--allow", "group:staff=full")
+    status, _, _ = run(
+        "share", "add", "docs", "--path", str(tmp_path / "docs"), "--create", "--allow", "group:staff=full"
+    )
     assert status == 0
     share = json.loads(run("share", "list", "--json")[1])[0]
     assert share["access"] == {"group:staff": "full"}

@@ -172,3 +172,9 @@ async def test_the_colours_are_remembered(browser):
     secret = csrf_of((await browser.get("/")).text)
     await browser.post("/theme", data={"csrf_token": secret, "theme": "dark", "next": "/"})
     assert 'data-theme="dark"' in (await browser.get("/")).text
+
+
+async def test_a_share_whose_folder_has_gone_is_told(busy, tmp_path):
+    (tmp_path / "folders" / "scans").rmdir()
+    assert "The folder of the share Scans is missing" in (await busy.get("/")).text
+    assert "The folder is missing" in (await busy.get("/shares/Scans")).text
