@@ -433,7 +433,9 @@ class Open:
         if self.watch is not None:
             self.watch.fail(Status.NOTIFY_CLEANUP)
         self._tell_breaks_to(listener)
-        self.reserved = reserved
+        if reserved:
+            self.reserved = True
+            self.volume.reserved.add(self)
 
     def rejoin(self, listener: BreakListener, token: Token) -> None:
         """The client is back, as the user of `token`; those who wait for what was reserved decide anew."""
@@ -441,6 +443,7 @@ class Open:
         self._tell_breaks_to(listener)
         if self.reserved:
             self.reserved = False
+            self.volume.reserved.discard(self)
             if self.stream_state.oplocks is not None:
                 self.stream_state.oplocks.wake()
 
@@ -470,6 +473,9 @@ class Open:
         stream = self.stream_state
         volume = self.volume
         volume.opens.discard(self)
+        if self.reserved:
+            self.reserved = False
+            volume.reserved.discard(self)
         self.file.remove(self, stream)
         if stream.oplocks is not None:
             volume.drop_oplock(self)

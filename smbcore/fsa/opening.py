@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from smbcore.fsa import notify, overwrite, sharing
+from smbcore.fsa import notify, overwrite, reserved, sharing
 from smbcore.fsa.access import decide_access, open_parent
 from smbcore.fsa.api import OpenParameters
 from smbcore.fsa.backend import Look, Node
@@ -156,6 +156,10 @@ async def _admit(volume: Volume, p: OpenParameters, node: Node, seen: Look, gran
         replaces = overwrites(p.create_disposition)
         if state.count:
             access = granted | needed_to_overwrite(p.create_disposition) & FILE_WRITE_DATA
+            if volume.reserved and reserved.must_wait(stream, p, access, overwrites=replaces):
+                node.close()
+                await reserved.wait(volume, stream)
+                return None
             waiting = _check_others(state, stream, p, access)
             if waiting:
                 node.close()

@@ -46,7 +46,7 @@ _LEAVING_AS_IT_IS = frozenset({c.FILE_OPEN, c.FILE_OPEN_IF})
 class Volume:
     """An NT volume over a backend.
 
-    opens      every open, for listing and for closing all
+    opens      every open, for listing and for closing all;  reserved  those of them whose clients are away
     table      who has what open, by file
     notifier   the watches
     changes    counts changes of metadata or data, so that what was read before can be told from fresh
@@ -61,6 +61,7 @@ class Volume:
         self.clock = clock
         self.table = FileTable()
         self.opens: set[Open] = set()
+        self.reserved: set[Open] = set()
         self.notifier = Notifier()
         self.security = SecurityCache(config.default_security)
         self.changes = 0

@@ -74,15 +74,23 @@ class DisconnectedOpen:
         return self
 
     def close(self) -> None:
-        """Release everything, for good; deletion on close runs in the background. Idempotent."""
-        if self.closed:
-            return
+        """Release everything for good, the file in the background: deleting it may wait for the disk. Idempotent."""
+        if not self.closed:
+            self._forget()
+            self.server.background(self._release())
+
+    async def close_now(self) -> None:
+        """Release everything and wait until the file is closed."""
+        if not self.closed:
+            self._forget()
+            await self._release()
+
+    def _forget(self) -> None:
         self.server.disconnected.remove(self)
         self.closed = True
         if self.lease is not None:
             self.lease.remove(self)
         self.server.record_gone(self.record, self.key)
-        self.server.background(self._release())
 
     async def _release(self) -> None:
         try:

@@ -59,7 +59,7 @@ def server_capabilities(dialect: int, client: int, config: ServerConfig) -> int:
     bits = int(Capabilities.LEASING | Capabilities.LARGE_MTU)
     if dialect == DIALECT_210:
         return bits
-    offered = 0
+    offered = Capabilities.PERSISTENT_HANDLES | Capabilities.DIRECTORY_LEASING
     if config.multi_channel:
         offered |= Capabilities.MULTI_CHANNEL
     if dialect < DIALECT_311 and config.encryption is not EncryptionPolicy.OFF:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from smbcore.nt.status import NtError, Status
 from smbcore.server.create_contexts.allocation_size import AllocationSize
+from smbcore.server.create_contexts.app_instance import AppInstanceId, AppInstanceVersion
 from smbcore.server.create_contexts.base import ContextHandler
 from smbcore.server.create_contexts.durable_reconnect import DurableReconnect
 from smbcore.server.create_contexts.durable_reconnect_v2 import DurableReconnectV2
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 ORDER: Final[tuple[type[ContextHandler], ...]] = (
     DurableReconnect,  # these two replace the whole open, so nothing else may have begun by then
     DurableReconnectV2,
+    AppInstanceVersion,  # read by the next one only
+    AppInstanceId,  # closes opens of a former self, before anything about the file is decided
     Timewarp,  # which version of the tree the path is looked up in: before anything that looks at the file
     ExtendedAttributes,  # these three only say how a created file begins; their order among each other is free
     Security,

@@ -1,0 +1,75 @@
+"""Opens that are reserved for a client that is away, and those who collide with them  [MS-SMB2 3.3.5.9].
+
+A persistent open promised its client that nobody changes what it relies on until it comes back or its time is over. So
+a new open that such an open would normally be told to make room for is held back: where the holder may cache the
+handle, it could make room once it is told, and the new open waits for it to return (at most as long as for a break);
+in every other case the new open fails with FILE_NOT_AVAILABLE, which tells its client to try again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from smbcore.fsa import sharing
+from smbcore.fsa.oplock import ALL, HANDLE, WRITE, is_stat_access
+from smbcore.nt.status import NtError, Status
+
+if TYPE_CHECKING:
+    from smbcore.fsa.api import OpenParameters
+    from smbcore.fsa.file_table import StreamState
+    from smbcore.fsa.open import Open
+    from smbcore.fsa.volume import Volume
+
+
+def must_wait(stream: StreamState, p: OpenParameters, access: int, *, overwrites: bool) -> bool:
+    """Tell whether a new open has to wait for the return of a client.
+
+    Errors: FILE_NOT_AVAILABLE  it collides with a reserved open that could not make room
+    """
+    if is_stat_access(access) and not overwrites:
+        return False
+    wait = False
+    for held in stream.opens:
+        if not held.reserved or not _collides(held, p, access, overwrites=overwrites):
+            continue
+        if held.holder is None or not held.holder.caching & HANDLE:
+            raise NtError(Status.FILE_NOT_AVAILABLE, f"{p.path!r} is reserved for a client that is away")
+        wait = True
+    return wait
+
+
+def _collides(held: Open, p: OpenParameters, access: int, *, overwrites: bool) -> bool:
+    if sharing.conflicts(access, p.share_access, (held,)):
+        return True
+    caching = held.holder.caching if held.holder is not None else 0
+    if held.lock_count and not caching & WRITE:
+        return True
+    is_own = held.holder is not None and held.holder.granular and held.holder.key == p.oplock_key
+    return not is_own and bool(caching & (ALL if overwrites else WRITE))
+
+
+async def wait(volume: Volume, stream: StreamState) -> None:
+    """Wait until some holder of the stream changed or came back.
+
+    Errors: FILE_NOT_AVAILABLE  nothing happened for as long as a break may take
+    """
+    oplocks = stream.ensure_oplocks(volume.clock, volume.config.break_timeout)
+    waiting = asyncio.ensure_future(oplocks.wait())
+    late = False
+
+    def give_up() -> None:
+        nonlocal late
+        late = True
+        waiting.cancel()
+
+    timer = volume.clock.call_later(volume.config.break_timeout, give_up)
+    try:
+        await waiting
+    except asyncio.CancelledError:
+        if not late:
+            waiting.cancel()
+            raise
+        raise NtError(Status.FILE_NOT_AVAILABLE, "reserved for a client that did not come back in time") from None
+    finally:
+        timer.cancel()
