@@ -6,8 +6,8 @@ import errno
 import os
 import stat
 import struct
-from collections.abc import Hashable, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Awaitable, Callable, Hashable, Sequence
+from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
 
 from smbcore.fsa.backend import Look, Node, NodeInfo, StreamInfo
 from smbcore.nt.attributes import (
@@ -34,6 +34,9 @@ if TYPE_CHECKING:
     from smbcore.vfs.posix.backend import PosixBackend
     from smbcore.vfs.posix.directory import DirectoryIndex
 
+P = ParamSpec("P")
+T = TypeVar("T")
+
 _COMPUTED = FILE_ATTRIBUTE_DIRECTORY | FILE_ATTRIBUTE_NORMAL | FILE_ATTRIBUTE_REPARSE_POINT
 _EA_HEAD = struct.Struct("<BH")
 _EA_VERSION = b"\x01"
@@ -54,6 +57,8 @@ class PosixNode(Node):
     """
 
     __slots__ = (
+        "_busy",
+        "_closing",
         "_listed",
         "_writable",
         "at_open",
@@ -80,6 +85,8 @@ class PosixNode(Node):
         self.is_directory = stat.S_ISDIR(mode)
         self.is_link = stat.S_ISLNK(mode)
         self.reserved = 0
+        self._busy = 0
+        self._closing = False
         self._listed: DirectoryIndex | None = None
         self._writable = writable
         self.at_open: os.stat_result | None = None
@@ -225,7 +232,7 @@ class PosixNode(Node):
             elif offset + count >= os.fstat(self.data_descriptor).st_size:
                 return count
             rest = into[count:]
-            return count + await self.backend.pool.run(data.read_all, self.data_descriptor, offset + count, rest)
+            return count + await self._in_pool(data.read_all, offset + count, rest)
         except OSError as error:
             raise nt_error(error, "read") from error
 
@@ -238,13 +245,13 @@ class PosixNode(Node):
         try:
             if length <= INLINE_WRITE:
                 return data.write_all(self.data_descriptor, offset, data_)
-            return await self.backend.pool.run(data.write_all, self.data_descriptor, offset, data_)
+            return await self._in_pool(data.write_all, offset, data_)
         except OSError as error:
             raise nt_error(error, "write") from error
 
     async def flush(self) -> None:
         try:
-            await self.backend.pool.run(os.fsync, self.data_descriptor)
+            await self._in_pool(os.fsync)
         except OSError as error:
             raise nt_error(error, "flush") from error
 
@@ -257,7 +264,7 @@ class PosixNode(Node):
             if blocks * 512 <= _INLINE_ALLOCATION:
                 os.ftruncate(self.data_descriptor, size)
             else:
-                await self.backend.pool.run(os.ftruncate, self.data_descriptor, size)
+                await self._in_pool(os.ftruncate, size)
         except OSError as error:
             raise nt_error(error, "set end of file") from error
 
@@ -269,7 +276,7 @@ class PosixNode(Node):
             if size <= _INLINE_ALLOCATION:
                 data.reserve(self.data_descriptor, size)
             else:
-                await self.backend.pool.run(data.reserve, self.data_descriptor, size)
+                await self._in_pool(data.reserve, size)
         except OSError as error:
             raise nt_error(error, "set allocation") from error
         self.reserved = size
@@ -286,7 +293,7 @@ class PosixNode(Node):
     async def zero_range(self, offset: int, beyond: int) -> None:
         self.make_writable()
         try:
-            await self.backend.pool.run(data.zero, self.data_descriptor, offset, beyond)
+            await self._in_pool(data.zero, offset, beyond)
         except OSError as error:
             raise nt_error(error, "zero range") from error
 
@@ -305,7 +312,8 @@ class PosixNode(Node):
             return await self._copy_through_memory(source, source_offset, offset, length, clone=clone)
         copy = data.clone if clone else data.copy
         try:
-            return await self.backend.pool.run(copy, origin, source_offset, self.data_descriptor, offset, length)
+            work = self.backend.pool.run(copy, origin, source_offset, self.data_descriptor, offset, length)
+            return await self.held(source.held(work) if isinstance(source, PosixNode) else work)
         except OSError as error:
             if clone and error.errno in (errno.EXDEV, errno.ENOTTY, errno.EOPNOTSUPP):
                 raise NtError(Status.NOT_SUPPORTED, "the file system shares no blocks here") from error
@@ -333,13 +341,13 @@ class PosixNode(Node):
     # -- directory --
     async def names(self) -> list[str]:
         self._check_directory()
-        listed, self._listed = await self.backend.list_directory(self.descriptor)
+        listed, self._listed = await self.held(self.backend.list_directory(self.descriptor))
         return listed
 
     async def entries(self, names: Sequence[str]) -> list[tuple[str, NodeInfo]]:
         self._check_directory()
         try:
-            return await listing.entries(self.backend, self.descriptor, names)
+            return await self.held(listing.entries(self.backend, self.descriptor, names))
         except OSError as error:
             raise nt_error(error, "entries") from error
 
@@ -349,11 +357,33 @@ class PosixNode(Node):
         return self.backend.short_name(self.descriptor, name) if short is None else short
 
     def close(self) -> None:
-        if self.descriptor >= 0:
-            descriptor, self.descriptor = self.descriptor, -1
-            os.close(descriptor)
+        if self._busy:
+            self._closing = True
+        elif self.descriptor >= 0:
+            self._release()
 
     # -- helpers --
+    async def _in_pool(self, function: Callable[Concatenate[int, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Call `function` with the data's descriptor in a thread."""
+        return await self.held(self.backend.pool.run(function, self.data_descriptor, *args, **kwargs))
+
+    async def held(self, work: Awaitable[T]) -> T:
+        """Await what a thread does with the descriptors. A close meanwhile is put off until it is through: the
+        numbers could be another file's, or a socket's, by the time that the thread uses them.
+        """
+        self._busy += 1
+        try:
+            return await work
+        finally:
+            self._busy -= 1
+            if self._closing and not self._busy:
+                self._closing = False
+                self.close()
+
+    def _release(self) -> None:
+        descriptor, self.descriptor, self.data_descriptor = self.descriptor, -1, -1
+        os.close(descriptor)
+
     def make_writable(self) -> None:
         """Let the node write data; opens the same file again through /proc where it was opened for reading only.
 

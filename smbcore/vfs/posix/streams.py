@@ -418,12 +418,11 @@ class StreamNode(PosixNode):
         self._content()
         self._check_change()
 
-    def close(self) -> None:
-        if self.descriptor >= 0:
-            self.backend.streams.release(self)
-        super().close()
-
     # -- helpers --
+    def _release(self) -> None:
+        self.backend.streams.release(self)
+        super()._release()
+
     def _content(self) -> bytearray | None:
         """Return the bytes of a small stream; for a large one aim at its side file and return None."""
         stream = self.data_stream

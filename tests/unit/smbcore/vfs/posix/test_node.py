@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import os
+import threading
 from pathlib import Path
 
 import pytest
@@ -297,3 +299,66 @@ async def test_look_at_a_stream_shows_its_own_size(posix: PosixBackend, share: P
     assert stream.look()[0].end_of_file == 3
     stream.close()
     node.close()
+
+
+@pytest.mark.parametrize("stream", ["", "large"])
+async def test_close_during_a_write_waits_for_the_thread(
+    posix: PosixBackend, share: Path, monkeypatch: pytest.MonkeyPatch, stream: str
+) -> None:
+    """1 a thread is about to write, 2 the node is closed, 3 another file is opened, 4 the thread writes.
+
+    The other file must not have got the descriptor number that the thread holds.
+    """
+    node = await opened(posix, share, b"")
+    if stream:
+        carrier = node
+        node, _ = carrier.open_stream(stream, create=True)
+        carrier.close()
+        await node.write(0, bytes(200_000))
+    (share / "other").write_bytes(b"untouched")
+    begun, go_on = threading.Event(), threading.Event()
+    write_all = data.write_all
+
+    def slow(descriptor: int, offset: int, content: memoryview) -> int:
+        begun.set()
+        go_on.wait(10)
+        return write_all(descriptor, offset, content)
+
+    monkeypatch.setattr(data, "write_all", slow)
+    content = b"w" * (2 << 20)
+    writing = asyncio.ensure_future(node.write(0, content))
+    await asyncio.to_thread(begun.wait, 10)
+    node.close()
+    others = [await posix.open(("other",), writable=True) for _ in range(5)]
+    go_on.set()
+    assert await writing == len(content)
+    assert (share / "other").read_bytes() == b"untouched"
+    assert node.descriptor == -1
+    for other in others:
+        other.close()
+    assert await status_of(node.write(0, content)) == "FILE_CLOSED"
+
+
+async def test_source_of_a_copy_is_not_closed_under_the_thread(
+    posix: PosixBackend, share: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = await opened(posix, share, b"source")
+    target = await posix.create(await posix.open(()), "target", directory=False)
+    begun, go_on = threading.Event(), threading.Event()
+    copy = data.copy
+
+    def slow(*arguments: int) -> int:
+        begun.set()
+        go_on.wait(10)
+        return copy(*arguments)
+
+    monkeypatch.setattr(data, "copy", slow)
+    copying = asyncio.ensure_future(target.copy_range(source, 0, 0, 6))
+    await asyncio.to_thread(begun.wait, 10)
+    source.close()
+    target.close()
+    source.close()
+    go_on.set()
+    assert await copying == 6
+    assert (share / "target").read_bytes() == b"source"
+    assert (source.descriptor, target.descriptor) == (-1, -1)
