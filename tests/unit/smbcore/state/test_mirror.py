@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 
 import pytest
 from sqlalchemy import func, select, text
@@ -11,7 +12,7 @@ from smbcore.nt.filetime import to_datetime
 from smbcore.state import mirror_writer, outbox
 from smbcore.state.engine import writing
 from smbcore.state.errors import StateUnavailableError
-from smbcore.state.mirror import FLUSH_INTERVAL, HEARTBEAT_INTERVAL, Mirror
+from smbcore.state.mirror import FLUSH_INTERVAL, HEARTBEAT_INTERVAL, WRITE_THROUGH_LIMIT, Mirror
 from smbcore.state.schema import byte_range, lease, open_, session, tcon, version
 
 TICK = FLUSH_INTERVAL
@@ -355,3 +356,45 @@ async def test_what_goes_while_a_batch_is_written_does_not_hold_up_the_next(node
         node.mirror.put("open", key, Thing(path="b"))
     await node.mirror.flush()
     assert node.all(open_, "key") == [(key,) for key in range(1, 1001)]
+
+
+async def test_write_through_waits_only_so_long(node, monkeypatch):
+    """1 the database hangs, 2 who stores before going on hears so after the limit, 3 the row follows later."""
+    write, leave = mirror_writer.write_batch, threading.Event()
+
+    def hang(*arguments):
+        leave.wait(10)
+        return write(*arguments)
+
+    monkeypatch.setattr(mirror_writer, "write_batch", hang)
+    storing = asyncio.ensure_future(node.mirror.write_through("session", 1, Thing(user="alice")))
+    await asyncio.sleep(0)
+    node.clock.advance(WRITE_THROUGH_LIMIT)
+    with pytest.raises(StateUnavailableError, match="within"):
+        await storing
+    leave.set()
+    await node.mirror.flush()
+    assert node.all(session, "user") == [("alice",)]
+
+
+async def test_one_success_after_an_outage_brings_everything_along(node, monkeypatch):
+    """The retries are far apart by then; what waits need not wait for the next one."""
+    write = mirror_writer.write_batch
+
+    def refuse(*arguments):
+        raise OperationalError("none", {}, Exception("no database"))
+
+    monkeypatch.setattr(mirror_writer, "write_batch", refuse)
+    node.mirror.put("open", 5, Thing(path="waits"))
+    for _ in range(8):
+        with pytest.raises(StateUnavailableError):
+            await node.mirror.flush()
+    monkeypatch.setattr(mirror_writer, "write_batch", write)
+    await node.mirror.write_through("session", 1, Thing(user="alice"))
+    for _ in range(100):
+        if not node.mirror.pending:
+            break
+        await node.news.wait()
+        node.news.clear()
+    await node.mirror.write_through("session", 1, Thing(user="alice"))
+    assert node.all(open_, "path") == [("waits",)]
