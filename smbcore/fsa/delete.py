@@ -43,7 +43,7 @@ async def set_disposition(opened: Open, flags: int) -> None:
     await check_deletable(opened, ignore_readonly=bool(flags & DISPOSITION_IGNORE_READONLY))
     oplocks = opened.stream_state.oplocks
     while oplocks is not None and oplocks.break_handle_caching(opened.oplock_key, opened):
-        await oplocks.wait()
+        await oplocks.wait(opened.token.name)
     if opened.is_directory and not await opened.volume.backend.is_empty(opened.node):
         raise NtError(Status.DIRECTORY_NOT_EMPTY, opened.path)
     opened.posix_delete = bool(flags & DISPOSITION_POSIX_SEMANTICS)

@@ -164,7 +164,7 @@ async def _admit(volume: Volume, p: OpenParameters, node: Node, seen: Look, gran
             if waiting:
                 node.close()
                 assert stream.oplocks is not None
-                await stream.oplocks.wait()
+                await stream.oplocks.wait(p.token.name)
                 return None
         opened = Open(volume, node, stream, p, granted, c.FILE_OPENED, seen)
         if replaces:

@@ -131,7 +131,7 @@ class Oplocks:
     def __init__(self, clock: Clock, timeout: float) -> None:
         self._clock = clock
         self._timeout = timeout
-        self._waiters: list[asyncio.Future[None]] = []
+        self._waiters: dict[asyncio.Future[None], str] = {}
         self.holders: list[Holder] = []
 
     # -- granting --
@@ -284,6 +284,11 @@ class Oplocks:
             if holder.caching and not (key is not None and holder.key == key):
                 self._break(holder, 0)
 
+    def take_back(self, holder: Holder, keep: int) -> bool:
+        """Take from one holder all but `keep`, though no operation needs it; return whether its answer is awaited."""
+        self._break(holder, holder.caching & keep)
+        return holder.breaking
+
     def _break(self, holder: Holder, to: int) -> None:
         """Bring `holder` down to `to`."""
         if not holder.granular:
@@ -396,28 +401,43 @@ class Oplocks:
         holder.opens.clear()
 
     # -- waiting --
-    async def wait(self) -> None:
+    @property
+    def waiting(self) -> list[str]:
+        """Who waits for breaks of this stream: the names that were given to `wait`, without those that gave none."""
+        return [who for who in self._waiters.values() if who]
+
+    async def wait(self, who: str = "") -> None:
         """Wait until every break that is under way now is over; the caller then decides anew.
 
         A break that goes on in steps is over with its last one, whatever else changes meanwhile.
         """
         pending = [holder for holder in self.holders if holder.breaking]
         while pending:
-            await self._wait_for_change()
+            await self._wait_for_change(who)
             pending = [holder for holder in pending if holder.breaking]
 
-    async def _wait_for_change(self) -> None:
+    async def wait_for(self, holder: Holder, seconds: float) -> bool:
+        """Wait until the break of one holder is over, or `seconds` have passed; return whether it is over."""
+        deadline = self._clock.monotonic() + seconds
+        timer = self._clock.call_later(seconds, self.wake)
+        try:
+            while holder.breaking and self._clock.monotonic() < deadline:
+                await self._wait_for_change("")
+        finally:
+            timer.cancel()
+        return not holder.breaking
+
+    async def _wait_for_change(self, who: str) -> None:
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiters.append(future)
+        self._waiters[future] = who
         try:
             await future
         finally:
-            if future in self._waiters:
-                self._waiters.remove(future)
+            self._waiters.pop(future, None)
 
     def wake(self) -> None:
         """Let those who wait look again whether the breaks they wait for are over."""
-        waiters, self._waiters = self._waiters, []
+        waiters, self._waiters = self._waiters, {}
         for future in waiters:
             if not future.done():
                 future.set_result(None)

@@ -50,7 +50,7 @@ async def rename(opened: Open, name: str, flags: int) -> None:
     if target.is_data or not target.names or (target.is_directory and not opened.is_directory):
         raise NtError(Status.OBJECT_NAME_INVALID, name)
     while (blocker := _find_blocker(opened)) is not None:
-        await blocker.wait()
+        await blocker.wait(opened.token.name)
     await _place(opened, target.names, flags, _move)
 
 
@@ -110,7 +110,7 @@ async def _place(opened: Open, names: tuple[str, ...], flags: int, action: _Acti
                 return
         finally:
             parent.close()
-        await blocker.wait()
+        await blocker.wait(opened.token.name)
 
 
 def _check_new_parent(opened: Open, parent: Node) -> Oplocks | None:

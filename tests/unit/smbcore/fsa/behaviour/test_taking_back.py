@@ -1,0 +1,95 @@
+"""Breaks that no operation asks for: an administrator wants a file given back  [MS-FSA 2.1.4.12]."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from smbcore.fsa.api import OplockLevel
+
+ONE = b"1" * 32
+READ, HANDLE = 1, 2
+
+
+async def leased(lab: Any, state: str) -> tuple[Any, Any]:
+    listener = lab.listener()
+    opened = await lab.create("a", oplock_key=ONE)
+    lab.lease(opened, state, ONE, listener)
+    return opened, listener
+
+
+@pytest.mark.parametrize(
+    ("held", "keep", "left", "answer"),
+    [
+        ("RWH", 0, "", True),
+        ("RWH", READ | HANDLE, "RH", True),
+        ("RW", READ | HANDLE, "R", True),
+        ("RH", READ, "R", True),
+        ("R", 0, "", False),
+    ],
+)
+async def test_holder_is_told_what_it_may_keep(lab: Any, held: str, keep: int, left: str, answer: bool) -> None:
+    opened, listener = await leased(lab, held)
+    assert opened.holder.oplocks.take_back(opened.holder, keep) is answer
+    assert listener.last() == (held, left, answer)
+    if answer:
+        lab.acknowledge(opened, left)
+    assert lab.held(opened) == left
+    await opened.close()
+
+
+async def test_nothing_is_taken_that_is_kept_anyway(lab: Any) -> None:
+    opened, listener = await leased(lab, "RH")
+    assert not opened.holder.oplocks.take_back(opened.holder, READ | HANDLE)
+    assert listener.notices == []
+    await opened.close()
+
+
+async def test_legacy_oplock_goes_to_none(lab: Any) -> None:
+    listener = lab.listener()
+    opened = await lab.create("a")
+    lab.oplock(opened, OplockLevel.BATCH, listener)
+    assert opened.holder.oplocks.take_back(opened.holder, 0)
+    assert listener.notices.pop().new_level is OplockLevel.NONE
+    opened.acknowledge_break(OplockLevel.NONE)
+    assert opened.holder is None
+    await opened.close()
+
+
+async def test_waiting_ends_with_the_answer(lab: Any) -> None:
+    opened, _ = await leased(lab, "RWH")
+    oplocks, holder = opened.holder.oplocks, opened.holder
+    oplocks.take_back(holder, 0)
+    waiting = await lab.start(oplocks.wait_for(holder, 10.0))
+    assert not waiting.done()
+    lab.acknowledge(opened, "")
+    assert await waiting is True
+    await opened.close()
+
+
+async def test_waiting_ends_with_the_time_and_the_break_goes_on(lab: Any) -> None:
+    opened, _ = await leased(lab, "RWH")
+    oplocks, holder = opened.holder.oplocks, opened.holder
+    oplocks.take_back(holder, 0)
+    waiting = await lab.start(oplocks.wait_for(holder, 10.0))
+    lab.clock.advance(9.9)
+    await lab.settle()
+    assert not waiting.done()
+    lab.clock.advance(0.2)
+    assert await waiting is False
+    assert holder.breaking
+    lab.acknowledge(opened, "")
+    await opened.close()
+
+
+async def test_who_waits_for_a_break_is_known_by_name(lab: Any) -> None:
+    opened, _ = await leased(lab, "RWH")
+    oplocks = opened.holder.oplocks
+    assert oplocks.waiting == []
+    opening = await lab.start(lab.open("a", token=lab.bob))
+    assert oplocks.waiting == ["bob"]
+    lab.acknowledge(opened, "RH")
+    await (await opening).close()
+    assert oplocks.waiting == []
+    await opened.close()
