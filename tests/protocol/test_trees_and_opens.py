@@ -374,9 +374,11 @@ async def test_copy_on_the_server(server):
     response = await raw.ioctl(fsctl.FSCTL_SRV_COPYCHUNK, request, file_id=target)
     assert response.status is Status.INVALID_PARAMETER
     assert fsctl.CopyChunkResponse.decode(bytes(response.body.output)).chunks_written == 256
-    # 4 beyond the end of the source
-    request = fsctl.CopyChunkRequest(key, [fsctl.CopyChunk(0, 0, 11)]).encode()
-    assert (await raw.ioctl(fsctl.FSCTL_SRV_COPYCHUNK, request, file_id=target)).status is Status.INVALID_VIEW_SIZE
+    # 4 beyond the end of the source, in the second chunk: how far it came, with the error
+    request = fsctl.CopyChunkRequest(key, [fsctl.CopyChunk(0, 0, 4), fsctl.CopyChunk(0, 4, 11)]).encode()
+    response = await raw.ioctl(fsctl.FSCTL_SRV_COPYCHUNK, request, file_id=target)
+    assert response.status is Status.INVALID_VIEW_SIZE
+    assert fsctl.CopyChunkResponse.decode(bytes(response.body.output)) == fsctl.CopyChunkResponse(1, 0, 4)
     # 5 an unknown key, and one of a closed file
     request = fsctl.CopyChunkRequest(bytes(24), [fsctl.CopyChunk(0, 0, 1)]).encode()
     assert (await raw.ioctl(fsctl.FSCTL_SRV_COPYCHUNK, request, file_id=target)).status is Status.OBJECT_NAME_NOT_FOUND

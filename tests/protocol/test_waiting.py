@@ -224,7 +224,7 @@ async def test_lock_conflicts_and_unlock(server):
 
 @pytest.mark.parametrize("locks", [
     [], [element(0)], [element(LOCK_SHARED | LOCK_EXCLUSIVE)], [element(LOCK_UNLOCK | LOCK_FAIL_IMMEDIATELY)],
-    [element(LOCK_UNLOCK), element(LOCK_SHARED | LOCK_FAIL_IMMEDIATELY, 50)],
+    [element(LOCK_SHARED | LOCK_FAIL_IMMEDIATELY), element(LOCK_UNLOCK, 50)],
     [element(LOCK_SHARED), element(LOCK_SHARED, 50)], [element(0x100)],
 ])  # fmt: skip
 async def test_lock_flags_that_do_not_go(server, locks):
@@ -305,3 +305,22 @@ async def test_quick_answers_have_no_interim_response(manual):
     # the timer that would have sent one finds nothing any more
     manual.clock.advance(10)
     (await raw.echo()).expect()
+
+
+def unlock_of(file_id, *places, flags=LOCK_UNLOCK):
+    return LockRequest(file_id, [LockElement(offset, 1, LOCK_UNLOCK) for offset in places] + [LockElement(9, 1, flags)])
+
+
+@pytest.mark.parametrize(("flags", "status"), [(LOCK_SHARED, "INVALID_PARAMETER"), (LOCK_UNLOCK, "RANGE_NOT_LOCKED")])
+async def test_unlocks_before_a_bad_element_take_effect(server, flags, status):
+    """[MS-SMB2 3.3.5.14.1]"""
+    raw = await server.tree()
+    file_id, other = await opened(raw), await opened(raw)
+    taken = [LockElement(offset, 1, LOCK_EXCLUSIVE | LOCK_FAIL_IMMEDIATELY) for offset in (0, 1)]
+    (await raw.call(LockRequest(file_id, taken))).expect()
+    # 1 unlock the first, then what cannot be: the first is free, the second still taken
+    assert (await raw.call(unlock_of(file_id, 0, flags=flags))).status.name == status
+    (await raw.call(LockRequest(other, taken[:1]))).expect()
+    assert (await raw.call(LockRequest(other, taken[1:]))).status is Status.LOCK_NOT_GRANTED
+    # 2 an unlock of what nobody locked goes before the check of the flags of the next element
+    assert (await raw.call(unlock_of(file_id, 5, flags=0))).status is Status.RANGE_NOT_LOCKED

@@ -9,15 +9,19 @@ from smbcore.nt.info import fsctl
 from smbcore.nt.info.interfaces import encode_interfaces
 from smbcore.nt.status import NtError, Status
 from smbcore.proto.errors import ProtocolViolation
-from smbcore.proto.keys import DIALECT_300, DIALECT_311
+from smbcore.proto.keys import DIALECT_202, DIALECT_300, DIALECT_311
 from smbcore.server import interfaces
 from smbcore.server.open import SmbOpen
+from smbcore.server.record import Kind
 from smbcore.server.request import SmbRequest
 from smbcore.wire.ioctl import FLAG_IS_FSCTL, IoctlRequest, IoctlResponse
 
 _VALIDATE_SIZE: Final = 24
 _RESUME_KEY_SIZE: Final = 32
 _COPY_CHUNK_SIZE: Final = 12
+_COPYING: Final = {fsctl.FSCTL_SRV_COPYCHUNK, fsctl.FSCTL_SRV_COPYCHUNK_WRITE}
+MAX_RESILIENCY_MS: Final = 300_000
+DEFAULT_RESILIENCY_MS: Final = 120_000
 MAX_CHUNKS: Final = 256
 MAX_CHUNK_BYTES: Final = 1024 * 1024
 MAX_COPY_BYTES: Final = 16 * 1024 * 1024
@@ -27,7 +31,7 @@ async def ioctl(rq: SmbRequest, msg: IoctlRequest) -> IoctlResponse:
     """Carry out a control code; the ones of the protocol itself here, all others by the open's file system.
 
     Raises NOT_SUPPORTED without the FSCTL flag, INVALID_PARAMETER for oversized buffers, INVALID_DEVICE_REQUEST,
-    FILE_CLOSED. BUFFER_OVERFLOW and the copychunk limits carry a body.
+    FILE_CLOSED. BUFFER_OVERFLOW carries a body, and so does a copy that failed: how far it came, or the limits.
     """
     if msg.flags != FLAG_IS_FSCTL:
         raise NtError(Status.NOT_SUPPORTED, "not a file-system control")
@@ -39,7 +43,8 @@ async def ioctl(rq: SmbRequest, msg: IoctlRequest) -> IoctlResponse:
     try:
         output = await handler(rq, msg)
     except NtError as error:
-        if error.status not in (Status.BUFFER_OVERFLOW, Status.INVALID_PARAMETER) or not error.data:
+        carries = error.status is Status.BUFFER_OVERFLOW or msg.ctl_code in _COPYING
+        if not carries or not error.data:
             raise
         rq.status = error.status
         output = error.data
@@ -112,6 +117,25 @@ async def request_resume_key(rq: SmbRequest, msg: IoctlRequest) -> bytes:
     return fsctl.ResumeKey(open_.file_id + bytes(8)).encode()
 
 
+async def request_resiliency(rq: SmbRequest, msg: IoctlRequest) -> bytes:
+    """Keep an open over the loss of its connection, whatever it caches  [MS-SMB2 3.3.5.15.9].
+
+    Raises INVALID_PARAMETER for a short request or a longer time than is given to anybody.
+    """
+    open_ = find_open(rq, msg.file_id)
+    if rq.dialect == DIALECT_202 or rq.tree.share.is_pipe:
+        raise NtError(Status.INVALID_DEVICE_REQUEST, "no resilient handles here")
+    timeout = fsctl.ResiliencyRequest.decode(msg.input).timeout
+    if timeout > MAX_RESILIENCY_MS:
+        raise NtError(Status.INVALID_PARAMETER, f"resiliency of {timeout} ms")
+    record = open_.ensure_record(rq.connection.client_guid)
+    if not record.persistent:
+        record.kind = Kind.RESILIENT
+    record.timeout_ms = timeout or DEFAULT_RESILIENCY_MS
+    await rq.server.promise("open", open_.key, open_)
+    return b""
+
+
 async def copy_chunk(rq: SmbRequest, msg: IoctlRequest) -> bytes:
     """Copy ranges between two opens on the server  [MS-SMB2 3.3.5.15.6].
 
@@ -132,6 +156,8 @@ async def copy_chunk(rq: SmbRequest, msg: IoctlRequest) -> bytes:
     needs_read = msg.ctl_code == fsctl.FSCTL_SRV_COPYCHUNK
     count, partial, total = await rq.suspend(target.file.copy_chunks(source.file, chunks, require_read=needs_read))
     target.bytes_written += total
+    if rq.tree.share.stable_writes:
+        await rq.suspend(target.file.node.flush())
     return fsctl.CopyChunkResponse(count, partial, total).encode()
 
 
@@ -144,6 +170,7 @@ HANDLERS: Final[dict[int, Callable[[SmbRequest, IoctlRequest], Awaitable[bytes]]
     fsctl.FSCTL_VALIDATE_NEGOTIATE_INFO: validate_negotiate,
     fsctl.FSCTL_QUERY_NETWORK_INTERFACE_INFO: query_network_interfaces,
     fsctl.FSCTL_SRV_REQUEST_RESUME_KEY: request_resume_key,
+    fsctl.FSCTL_LMR_REQUEST_RESILIENCY: request_resiliency,
     fsctl.FSCTL_SRV_COPYCHUNK: copy_chunk,
     fsctl.FSCTL_SRV_COPYCHUNK_WRITE: copy_chunk,
     fsctl.FSCTL_DFS_GET_REFERRALS: dfs_referrals,

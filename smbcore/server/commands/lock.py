@@ -7,6 +7,7 @@ from typing import Final
 from smbcore.fsa.api import LockElement
 from smbcore.nt.status import NtError, Status
 from smbcore.proto.keys import DIALECT_300
+from smbcore.server import range_rows
 from smbcore.server.request import SmbRequest
 from smbcore.wire.lock import (
     LOCK_EXCLUSIVE,
@@ -35,11 +36,13 @@ async def lock(rq: SmbRequest, msg: LockRequest) -> LockResponse:
     number, bucket = msg.lock_sequence_number, msg.lock_sequence_index
     if not (0 < bucket <= _MAX_BUCKET and _checks_sequence(rq)):
         await _carry_out(rq, msg)
+        await rq.server.settle(rq.open)
         return LockResponse()
     record = rq.open.ensure_record(rq.connection.client_guid)
     if not record.is_replayed_lock(bucket, number):
         await _carry_out(rq, msg)
         record.lock_done(bucket, number)
+        await rq.server.settle(rq.open)
     return LockResponse()
 
 
@@ -52,21 +55,29 @@ def _checks_sequence(rq: SmbRequest) -> bool:
 
 
 async def _carry_out(rq: SmbRequest, msg: LockRequest) -> None:
-    file = rq.open.file
     if msg.locks[0].flags & LOCK_UNLOCK:
-        file.unlock(_unlocks(msg))
-    else:
-        elements, fail_immediately = _locks(msg)
-        await rq.suspend(file.lock(elements, fail_immediately=fail_immediately))
-    rq.server.open_changed(rq.open)
+        _unlock(rq, msg)
+        return
+    elements, fail_immediately = _locks(msg)
+    await rq.suspend(rq.open.file.lock(elements, fail_immediately=fail_immediately))
+    range_rows.taken(rq.server.records, rq.open, elements)
 
 
-def _unlocks(msg: LockRequest) -> list[LockElement]:
-    """Every element must be a plain unlock  [MS-SMB2 3.3.5.14.1]."""
-    for element in msg.locks:
-        if element.flags != LOCK_UNLOCK:
-            raise NtError(Status.INVALID_PARAMETER, f"flags {element.flags:#x} among unlocks")
-    return [LockElement(element.offset, element.length, unlock=True) for element in msg.locks]
+def _unlock(rq: SmbRequest, msg: LockRequest) -> None:
+    """Unlock in order, and look at an element only when it is its turn: what is before a bad one stays unlocked.
+
+    [MS-SMB2 3.3.5.14.1], smbtorture smb2.lock.multiple-unlock
+    """
+    done = []
+    try:
+        for element in msg.locks:
+            if element.flags != LOCK_UNLOCK:
+                raise NtError(Status.INVALID_PARAMETER, f"flags {element.flags:#x} among unlocks")
+            unlock = LockElement(element.offset, element.length, unlock=True)
+            rq.open.file.unlock([unlock])
+            done.append(unlock)
+    finally:
+        range_rows.released(rq.server.records, rq.open, done)
 
 
 def _locks(msg: LockRequest) -> tuple[list[LockElement], bool]:

@@ -3,7 +3,8 @@
     store                                   client
     valid UTF-8, allowed by NT              the same
     `: * ? < > | "` backslash, 0x01-0x1F    U+F000 + the byte, as other servers do
-    `.` or space at the end                 U+F02E, U+F020
+    `.` or space at the end                 U+F02E, U+F020, which the usual client can open
+    U+F02E, U+F020 at the end               `.` or space, which NT allows though the usual client cannot ask for it
     bytes that are not UTF-8                U+DC80-U+DCFF, one per byte
     UTF-8 that would read as one of these   U+DCxx per byte, so that each name has one reading
     a lone surrogate in WTF-8               that surrogate (not U+DC80-U+DCFF)
@@ -30,6 +31,7 @@ _SHORTEST_DISGUISE = 12
 
 _PRIVATE = 0xF000
 _MAPPED = frozenset([*range(1, 32), *b':*?<>|"\\'])
+_NOT_LAST = (0x20, 0x2E)
 _SPECIAL = re.compile(r'[\x00-\x1f"*/:<>?\\|\ud800-\udfff\uf001-\uf0ff]|[. ]\Z')
 _BYTE_ESCAPES = range(0xDC80, 0xDD00)
 
@@ -43,7 +45,7 @@ def encode(name: str) -> bytes:
         raw = name.encode()
     else:
         raw = _encode_special(name)
-        if raw in (b"", b".", b"..") or b"/" in raw or b"\0" in raw or decode(raw) != name:
+        if name in (".", "..") or raw in (b"", b".", b"..") or b"/" in raw or b"\0" in raw or decode(raw) != name:
             raise NtError(Status.OBJECT_NAME_INVALID, f"{name!r}")
     if not 0 < len(raw) <= MAX_NAME:
         raise NtError(Status.OBJECT_NAME_INVALID, f"{len(raw)} bytes: {name!r}")
@@ -86,6 +88,8 @@ def _encode_special(name: str) -> bytes:
             parts.append(bytes((code - 0xDC00,)))
         elif _is_mapped(code - _PRIVATE, at_end=at == last):
             parts.append(bytes((code - _PRIVATE,)))
+        elif at == last and code in _NOT_LAST:
+            parts.append(chr(_PRIVATE + code).encode())
         else:
             parts.append(character.encode("utf-8", "surrogatepass"))
     return b"".join(parts)
@@ -98,6 +102,8 @@ def _decode_special(text: str) -> str:
         code = ord(character)
         if _is_mapped(code, at_end=at == last):
             parts.append(chr(_PRIVATE + code))
+        elif at == last and code - _PRIVATE in _NOT_LAST:
+            parts.append(chr(code - _PRIVATE))
         elif _is_mapped(code - _PRIVATE, at_end=at == last):
             parts.extend(chr(0xDC00 + byte) for byte in character.encode())
         else:
@@ -107,7 +113,7 @@ def _decode_special(text: str) -> str:
 
 def _is_mapped(code: int, *, at_end: bool) -> bool:
     """Tell whether the store's character `code` is one that NT forbids at this place."""
-    return code in _MAPPED or (at_end and code in (0x20, 0x2E))
+    return code in _MAPPED or (at_end and code in _NOT_LAST)
 
 
 def _join_surrogates(text: str) -> str:

@@ -131,9 +131,9 @@ class PosixNode(Node):
                 entry.creation = creation
             if change is not None:
                 entry.change = change
-                entry.change_mtime = os.fstat(self.descriptor).st_mtime_ns
+                entry.change_mtime = os.fstat(self.descriptor).st_mtime_ns // 100
             elif entry.change:
-                entry.change_mtime = os.fstat(self.descriptor).st_mtime_ns
+                entry.change_mtime = os.fstat(self.descriptor).st_mtime_ns // 100
             if creation is not None or change is not None or entry.change:
                 self.backend.xattrs.put_record(self.descriptor, entry)
 
@@ -445,7 +445,7 @@ def describe(backend: PosixBackend, status: os.stat_result, stored: Stored, rese
     if tag:
         attributes |= FILE_ATTRIBUTE_REPARSE_POINT
     mtime = status.st_mtime_ns
-    if stored.change and stored.change_mtime == mtime:
+    if stored.change and stored.change_mtime == mtime // 100:
         change = stored.change
     else:
         change = status.st_ctime_ns // 100 + UNIX_EPOCH

@@ -36,7 +36,7 @@ META = PREFIX + "meta."
 STREAM_DATA = PREFIX + "s."
 
 _DOS = struct.Struct("<BBHIQII")  # version, flags, 0, attributes, creation time, reparse tag, size of EAs
-_CHANGE = struct.Struct("<Qq")  # change time, mtime (ns) at which it holds
+_CHANGE = struct.Struct("<Qq")  # change time, mtime (100 ns since 1970) at which it holds
 _VERSION = 1
 _HAS_CHANGE = 0x01
 _SPILLED = b"\xffHFSPILL"
@@ -51,7 +51,7 @@ class Stored:
     """What one file carries, as read at ctime `stamp`.
 
     creation        FILETIME, 0 where neither stored nor asked for yet
-    change          change time a client set, good while mtime is `change_mtime`; 0 for none
+    change          change time a client set, good while mtime (100 ns since 1970) is `change_mtime`; 0 for none
     security_known  False: `security` is of an older stamp and is compared when it is read again
     """
 
