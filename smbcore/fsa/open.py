@@ -169,6 +169,13 @@ class Open:
         maximum = self.volume.security.maximal_access(descriptor, self.token)
         return maximum & self.volume.readable_access if self.volume.read_only else maximum
 
+    def held_ranges(self) -> list[tuple[int, int, bool]]:
+        """Return the byte ranges that this open holds, as (offset, length, exclusive) in the order of locking."""
+        ranges = self.stream_state.ranges
+        if ranges is None:
+            return []
+        return [(r.offset, r.end - r.offset, r.exclusive) for r in ranges.ranges if r.owner is self]
+
     def check_access(self, needed: int) -> None:
         """Raise ACCESS_DENIED unless all of `needed` was granted."""
         if needed & ~self.granted_access:

@@ -61,7 +61,6 @@ def send_lease_break(lease: SmbLease, notice: BreakNotice) -> None:
 
 def _acknowledge_for_lease(lease: SmbLease, notice: BreakNotice) -> None:
     for open_ in lease.opens:
-        lease.breaking = False
         _acknowledge_for(open_, notice)
         return
 

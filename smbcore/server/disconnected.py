@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from smbcore.fsa.api import BreakNotice
 from smbcore.nt import filetime
 from smbcore.nt.status import NtError
-from smbcore.server import open_row
+from smbcore.server import open_row, range_rows
 from smbcore.server.record import Kind
 
 if TYPE_CHECKING:
@@ -87,6 +87,7 @@ class DisconnectedOpen:
 
     def _forget(self) -> None:
         self.server.disconnected.remove(self)
+        range_rows.closing(self.server.records, self)
         self.closed = True
         if self.lease is not None:
             self.lease.remove(self)

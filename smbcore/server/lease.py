@@ -26,11 +26,10 @@ class SmbLease:
     Owned by `SmbServer.leases`; created by the first open with its key; gone with the last.
     key         16 bytes, chosen by the client;  version  1 or 2, of the create context
     epoch       counts changes of the state, 16 bits (version 2)
-    breaking    a break notification was sent and its acknowledgment is awaited
     """
 
     __slots__ = (
-        "_path", "breaking", "client_guid", "epoch", "key", "name", "opens", "parent_key", "server", "version",
+        "_path", "client_guid", "epoch", "key", "name", "opens", "parent_key", "server", "version",
     )  # fmt: skip
 
     def __init__(self, server: SmbServer, client_guid: bytes, key: bytes, name: str, version: int) -> None:
@@ -42,7 +41,6 @@ class SmbLease:
         self.version = version
         self.parent_key: bytes | None = None
         self.epoch = 0
-        self.breaking = False
         self.opens: set[SmbOpen | DisconnectedOpen] = set()
 
     @property
@@ -50,12 +48,25 @@ class SmbLease:
         """The key under which the file-system layer knows the holder."""
         return self.client_guid + self.key
 
+    @property
+    def record_key(self) -> tuple[str, str]:
+        """The primary key of its row."""
+        return self.client_guid.hex(), self.key.hex()
+
     def state(self) -> Caching:
         """What the client may cache now."""
         for open_ in self.opens:
             caching: Caching = open_.file.oplock[1]
             return caching
         return Caching.NONE
+
+    @property
+    def breaking(self) -> bool:
+        """Whether a break notification was sent and its acknowledgment is awaited."""
+        for open_ in self.opens:
+            holder = open_.file.holder
+            return holder is not None and bool(holder.breaking)
+        return False
 
     def add(self, open_: SmbOpen | DisconnectedOpen) -> None:
         """The lease covers `open_` too."""
@@ -74,6 +85,7 @@ class SmbLease:
 
     def changed(self) -> None:
         """The state changed: the records of the lease and of its opens follow."""
+        self.server.records.put("lease", self.record_key, self)
         for open_ in self.opens:
             self.server.records.put("open", open_.key, open_)
 
@@ -104,20 +116,21 @@ class SmbLease:
 
     def oplock_broken(self, notice: BreakNotice) -> None:
         """The file-system layer breaks the lease: tell the client  [MS-SMB2 3.3.4.7]."""
-        self.advance_epoch()
-        self.breaking = notice.acknowledge
+        if not notice.continues:
+            self.advance_epoch()
         breaks.send_lease_break(self, notice)
 
     def row(self) -> dict[str, Any]:
         """Return the record as people see it (state/schema.py: lease)."""
         file = next(iter(self.opens)).file if self.opens else None
+        holder = file.holder if file else None
         return {
             "client_guid": self.client_guid.hex(),
             "lease_key": self.key.hex(),
             "file_key": str(file.file_key) if file else "",
             "parent_key": self.parent_key.hex() if self.parent_key else None,
             "state": caching_letters(self.state()),
-            "breaking_to": None,
+            "breaking_to": caching_letters(holder.requested) if holder and holder.breaking else None,
             "epoch": self.epoch,
             "version": self.version,
         }
@@ -157,3 +170,4 @@ class LeaseTable:
         """Forget a lease without opens."""
         if self._leases.get((lease.client_guid, lease.key)) is lease:
             del self._leases[lease.client_guid, lease.key]
+            self._server.records.drop("lease", lease.record_key)

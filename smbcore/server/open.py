@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from smbcore.fsa.api import BreakNotice, FileRange, LockElement
 from smbcore.nt import filetime
 from smbcore.nt.status import NtError
-from smbcore.server import breaks, open_row
+from smbcore.server import breaks, open_row, range_rows
 from smbcore.server.disconnected import DisconnectedOpen
 from smbcore.server.record import OpenRecord
 
@@ -125,6 +125,7 @@ class SmbOpen:
         if self.lease is not None:
             self.lease.remove(self)
         server = self.session.server
+        range_rows.closing(server.records, self)
         if self.record is not None:
             server.index.remove(self.record)
         server.open_removed(self)

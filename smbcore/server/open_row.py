@@ -78,4 +78,5 @@ def _document(file: Any, record: OpenRecord) -> dict[str, Any]:
         "parent_oplock_key": key.hex() if key else None,
         "app_version": list(record.app_version) if record.app_version else None,
         "locks": record.locks.hex() if record.locks else None,
+        "ranges": file.held_ranges(),
     }

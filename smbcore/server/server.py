@@ -27,9 +27,11 @@ if TYPE_CHECKING:
     from smbcore.fsa.volume import Volume
     from smbcore.nt.clock import Clock
     from smbcore.server.config import ServerConfig
+    from smbcore.server.lease import SmbLease
     from smbcore.server.open import SmbOpen
     from smbcore.server.tree_connect import SmbTreeConnect
     from smbcore.state.configuration import ShareConfig
+    from smbcore.state.mirror_writer import Key
 
 log = logging.getLogger(__name__)
 
@@ -39,26 +41,26 @@ _KEY_MASK = 0xFFFFFFFF
 class RecordKeeper(Protocol):
     """Where records go that people see; `smbcore.state.mirror.Mirror`, or nothing in tests."""
 
-    def put(self, kind: str, key: int, source: Any) -> None:
+    def put(self, kind: str, key: Key, source: Any) -> None:
         """An object is new or has changed."""
 
-    def drop(self, kind: str, key: int) -> None:
+    def drop(self, kind: str, key: Key) -> None:
         """An object is gone."""
 
-    async def write_through(self, kind: str, key: int, source: Any) -> None:
+    async def write_through(self, kind: str, key: Key, source: Any) -> None:
         """An object is new: return once its record is stored.  Raises StateUnavailableError; it stays pending then."""
 
 
 class NoRecords:
     """Keeps nothing."""
 
-    def put(self, kind: str, key: int, source: Any) -> None:
+    def put(self, kind: str, key: Key, source: Any) -> None:
         """Forget it."""
 
-    def drop(self, kind: str, key: int) -> None:
+    def drop(self, kind: str, key: Key) -> None:
         """Forget it."""
 
-    async def write_through(self, kind: str, key: int, source: Any) -> None:
+    async def write_through(self, kind: str, key: Key, source: Any) -> None:
         """Forget it."""
 
 
@@ -219,8 +221,24 @@ class SmbServer:
         self.index.remove(record)
         self.records.drop("open", key)
 
-    async def promise(self, kind: str, key: int, source: Any) -> None:
-        """Have the record of a session or tree connect stored before the reply that promises it.
+    async def settle(self, open_: SmbOpen) -> None:
+        """Something about an open has changed that a persistent one must remember before the reply."""
+        record = open_.record
+        if record is None or not record.persistent or open_.closed:
+            self.open_changed(open_)
+        else:
+            await self.promise("open", open_.key, open_)
+
+    async def settle_lease(self, lease: SmbLease) -> None:
+        """The state of a lease has changed; where it covers a persistent open, store that before the reply."""
+        kept = [open_ for open_ in lease.opens if open_.record is not None and open_.record.persistent]
+        if kept:
+            await self.promise("lease", lease.record_key, lease)
+            for open_ in kept:
+                await self.promise("open", open_.key, open_)
+
+    async def promise(self, kind: str, key: Key, source: Any) -> bool:
+        """Have a record stored before the reply that promises it; tell whether it was.
 
         An unavailable database stops nobody: the record stays pending, which is logged once per outage.
         """
@@ -230,8 +248,9 @@ class SmbServer:
             if not self._records_missing:
                 self._records_missing = True
                 log.warning("serving on, records follow later: %s", error)
-        else:
-            self._records_missing = False
+            return False
+        self._records_missing = False
+        return True
 
     def tell_io(self) -> None:
         """Refresh the records of opens that transferred data since they were last told; called every few seconds."""

@@ -59,6 +59,11 @@ class Share:
         return self.config.kind == "pipe"
 
     @property
+    def stable_writes(self) -> bool:
+        """Whether a change is on stable storage before it is answered."""
+        return self.config.continuously_available
+
+    @property
     def encryption_required(self) -> bool:
         """Whether only encrypted requests are served."""
         return self.config.encrypt

@@ -23,11 +23,11 @@ async def oplock_break(
 ) -> OplockBreakResponse | LeaseBreakResponse:
     """Take the acknowledgment of a break and let the opener go on."""
     if isinstance(msg, LeaseBreakAcknowledgment):
-        return acknowledge_lease(rq, msg)
-    return acknowledge_oplock(rq, msg)
+        return await acknowledge_lease(rq, msg)
+    return await acknowledge_oplock(rq, msg)
 
 
-def acknowledge_oplock(rq: SmbRequest, msg: OplockBreakAcknowledgment) -> OplockBreakResponse:
+async def acknowledge_oplock(rq: SmbRequest, msg: OplockBreakAcknowledgment) -> OplockBreakResponse:
     """Raises FILE_CLOSED, INVALID_PARAMETER, INVALID_OPLOCK_PROTOCOL, INVALID_DEVICE_STATE  [MS-SMB2 3.3.5.22.1]."""
     open_ = rq.session.opens.get(bytes(msg.file_id))
     if open_ is None or open_.tree is not rq.tree or rq.tree.share.is_pipe:
@@ -38,11 +38,11 @@ def acknowledge_oplock(rq: SmbRequest, msg: OplockBreakAcknowledgment) -> Oplock
     if level is None:
         level = OplockLevel.BATCH  # not a level to go down to: the layer below refuses it and drops the oplock
     open_.file.acknowledge_break(level, Caching.NONE)
-    rq.server.open_changed(open_)
+    await rq.server.settle(open_)
     return OplockBreakResponse(msg.oplock_level, msg.file_id)
 
 
-def acknowledge_lease(rq: SmbRequest, msg: LeaseBreakAcknowledgment) -> LeaseBreakResponse:
+async def acknowledge_lease(rq: SmbRequest, msg: LeaseBreakAcknowledgment) -> LeaseBreakResponse:
     """Raises OBJECT_NAME_NOT_FOUND, UNSUCCESSFUL, REQUEST_NOT_ACCEPTED  [MS-SMB2 3.3.5.22.2]."""
     lease = rq.server.leases.find(rq.connection.client_guid, bytes(msg.lease_key))
     if lease is None or not lease.opens:
@@ -52,12 +52,7 @@ def acknowledge_lease(rq: SmbRequest, msg: LeaseBreakAcknowledgment) -> LeaseBre
             covered.record.replay_eligible = False
     if not lease.breaking:
         raise NtError(Status.UNSUCCESSFUL, "the lease is not breaking")
-    open_ = next(iter(lease.opens))
-    lease.breaking = False
-    try:
-        open_.file.acknowledge_break(OplockLevel.GRANULAR, Caching(msg.lease_state & 7))
-    except NtError as error:
-        lease.breaking = error.status is Status.REQUEST_NOT_ACCEPTED
-        raise
+    next(iter(lease.opens)).file.acknowledge_break(OplockLevel.GRANULAR, Caching(msg.lease_state & 7))
     lease.changed()
+    await rq.server.settle_lease(lease)
     return LeaseBreakResponse(msg.lease_key, msg.lease_state)

@@ -24,5 +24,7 @@ async def set_info(rq: SmbRequest, msg: SetInfoRequest) -> bytes:
         file.set_security(msg.additional_information, bytes(msg.data))
     else:
         raise NtError(Status.NOT_SUPPORTED, f"info type {kind}")
-    rq.server.open_changed(rq.open)
+    if rq.tree.share.stable_writes and not rq.tree.share.is_pipe:
+        await rq.suspend(file.node.flush())
+    await rq.server.settle(rq.open)
     return EMPTY_SET_INFO

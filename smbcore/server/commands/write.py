@@ -15,6 +15,7 @@ async def write(rq: SmbRequest, msg: WriteRequest) -> WriteResponse:
     if size > 65536:
         rq.check_charge(size, 0)
     open_ = rq.open
-    count = await rq.suspend(open_.file.write(msg.offset, msg.data, bool(msg.flags & FLAG_WRITE_THROUGH)))
+    write_through = bool(msg.flags & FLAG_WRITE_THROUGH) or rq.tree.share.stable_writes
+    count = await rq.suspend(open_.file.write(msg.offset, msg.data, write_through))
     open_.bytes_written += count
     return WriteResponse(count)

@@ -6,7 +6,8 @@ from functools import partial
 from typing import Final
 
 from smbcore.server.create_contexts.base import ContextHandler, CreatePlan
-from smbcore.server.record import Kind, holds_handle
+from smbcore.server.lease import SmbLease
+from smbcore.server.record import Kind, OpenRecord, holds_handle
 from smbcore.wire import create_contexts as wire
 from smbcore.wire.types import Buffer
 
@@ -49,4 +50,17 @@ def grant(plan: CreatePlan, kind: Kind, version: int, timeout_ms: int) -> None:
     assert plan.open is not None
     record = plan.open.ensure_record(plan.rq.connection.client_guid)
     record.kind, record.version, record.timeout_ms = kind, version, timeout_ms
-    plan.last.append(partial(plan.rq.server.promise, "open", plan.open.key, plan.open))
+    if plan.lease is not None:
+        plan.last.append(partial(_store_lease, plan.lease))
+    plan.last.append(partial(_store, plan, record))
+
+
+async def _store_lease(lease: SmbLease) -> None:
+    await lease.server.promise("lease", lease.record_key, lease)
+
+
+async def _store(plan: CreatePlan, record: OpenRecord) -> None:
+    """Store the record. What cannot be stored is not promised as persistent."""
+    assert plan.open is not None
+    if not await plan.rq.server.promise("open", plan.open.key, plan.open) and record.persistent:
+        record.kind = Kind.DURABLE if can_be_durable(plan) else Kind.NONE

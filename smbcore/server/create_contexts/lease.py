@@ -89,6 +89,7 @@ class Lease(ContextHandler):
             lease.epoch = self._request.epoch
         if (fresh and isinstance(self._request, LeaseV2)) or grant.caching != before:
             lease.advance_epoch()
+        lease.changed()
 
     def undo(self, plan: CreatePlan) -> None:
         """Forget a lease that was claimed for nothing."""
