@@ -45,7 +45,7 @@ log = logging.getLogger("smbcore")
 
 _SWITCH_INTERVAL = 0.0005
 _TELL_IO_INTERVAL = 2.0
-_STEP_OF_STOPPING = 3.0  # seconds; a supervisor kills after ten
+_STEP_OF_STOPPING = 2.0  # seconds, and there are four; a supervisor kills after ten
 _DATABASE_URL_VARIABLE = "HOLDFAST_DATABASE_URL"
 SOFTWARE = "holdfast 0.1.0"
 
