@@ -49,10 +49,43 @@ class DisconnectTcon:
 
 @dataclass(slots=True)
 class CloseOpen:
-    """Close one open, connected or waiting for its client to come back. Done.count: 1."""
+    """Close one open, connected or waiting for its client to come back. Done.count: 1.
+
+    polite_wait  seconds to wait for the client to write back what it caches, before the open is closed; 0 closes at
+                 once. Done.detail says what became of the wait.
+    """
 
     open_key: int
     reason: str = ""
+    polite_wait: float = 0.0
+
+
+@dataclass(slots=True)
+class BreakLease:
+    """Take back what a client may cache of a file. Done.count: 1 if the client has given it back, 0 if it was asked.
+
+    client_guid, lease_key  32 hex digits each, the keys of the table lease
+    keep                    what it may go on caching: "", "R" or "RH"
+    wait                    seconds to wait for the client's answer; the break goes on afterwards
+    """
+
+    client_guid: str
+    lease_key: str
+    keep: str = ""
+    wait: float = 0.0
+    reason: str = ""
+
+
+@dataclass(slots=True)
+class ListWaiting:
+    """Ask who waits for leases that are being broken; answered by Waiting."""
+
+
+@dataclass(slots=True)
+class Waiting:
+    """Names of the users who wait, by "CLIENT_GUID:LEASE_KEY"."""
+
+    users: dict[str, list[str]]
 
 
 @dataclass(slots=True)
@@ -113,6 +146,9 @@ Message = (
     | DisconnectSession
     | DisconnectTcon
     | CloseOpen
+    | BreakLease
+    | ListWaiting
+    | Waiting
     | DisconnectUser
     | ListCounters
     | Counters
@@ -132,6 +168,9 @@ MESSAGES: Mapping[str, type[Message]] = MappingProxyType(
             DisconnectSession,
             DisconnectTcon,
             CloseOpen,
+            BreakLease,
+            ListWaiting,
+            Waiting,
             DisconnectUser,
             ListCounters,
             Counters,

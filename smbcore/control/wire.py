@@ -18,6 +18,7 @@ MAX_LINE = 1 << 20
 """Most bytes of one line, the line feed included."""
 
 _MAX_ID = (1 << 53) - 1
+_MAX_SECONDS = 600
 
 
 def encode(request_id: int, message: Message) -> bytes:
@@ -84,4 +85,19 @@ def _is_numbers(value: Any) -> bool:
     return isinstance(value, dict) and all(type(item) is int for item in value.values())
 
 
-_CHECKS = {"int": _is_int, "str": _is_str, "list[str]": _is_texts, "dict[str, int]": _is_numbers}
+def _is_seconds(value: Any) -> bool:
+    return type(value) in (int, float) and 0 <= value <= _MAX_SECONDS
+
+
+def _is_names(value: Any) -> bool:
+    return isinstance(value, dict) and all(_is_texts(item) for item in value.values())
+
+
+_CHECKS = {
+    "int": _is_int,
+    "str": _is_str,
+    "float": _is_seconds,
+    "list[str]": _is_texts,
+    "dict[str, int]": _is_numbers,
+    "dict[str, list[str]]": _is_names,
+}

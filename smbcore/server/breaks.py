@@ -37,7 +37,10 @@ def send_oplock_break(open_: SmbOpen, notice: BreakNotice) -> None:
     level = OPLOCK_LEVEL_II if notice.new_level is OplockLevel.LEVEL_TWO else OPLOCK_NONE
     if not _send(open_.session, OplockBreakNotification(level, open_.file_id)) and notice.acknowledge:
         _give_up(open_, notice)
-    open_.session.server.open_changed(open_)
+    server = open_.session.server
+    server.open_changed(open_)
+    if notice.acknowledge:
+        server.clock.call_later(server.config.break_timeout, server.open_changed, open_)
 
 
 def send_lease_break(lease: SmbLease, notice: BreakNotice) -> None:
@@ -57,6 +60,14 @@ def send_lease_break(lease: SmbLease, notice: BreakNotice) -> None:
     if not reached and notice.acknowledge and not any(open_.record.persistent for open_ in away):
         lease.server.clock.call_later(0, _acknowledge_for_lease, lease, notice)
     lease.changed()
+    if notice.acknowledge:
+        lease.server.clock.call_later(lease.server.config.break_timeout, _time_is_up, lease)
+
+
+def _time_is_up(lease: SmbLease) -> None:
+    """A client that did not answer has lost its lease by now: the records say so."""
+    if lease.opens and not lease.breaking:
+        lease.changed()
 
 
 def _acknowledge_for_lease(lease: SmbLease, notice: BreakNotice) -> None:

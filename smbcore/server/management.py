@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from smbcore.control.errors import CommandFailed
 from smbcore.control.messages import (
+    BreakLease,
     CloseOpen,
     Counters,
     DisconnectSession,
@@ -15,18 +16,25 @@ from smbcore.control.messages import (
     DisconnectUser,
     Done,
     ListCounters,
+    ListWaiting,
     Message,
     Ping,
     Pong,
     ReloadConfiguration,
+    Waiting,
 )
+from smbcore.fsa.api import Caching
 from smbcore.server import configure
+from smbcore.server.open_row import caching_of
+from smbcore.server.taking_back import Answer, take_back, waiting_users
 
 if TYPE_CHECKING:
     from smbcore.server.server import SmbServer
     from smbcore.state.configuration import Configuration
 
 log = logging.getLogger(__name__)
+
+_KEEPABLE = ("", "R", "RH")
 
 
 class Management:
@@ -47,6 +55,8 @@ class Management:
             DisconnectTcon: self._disconnect_tcon,
             DisconnectUser: self._disconnect_user,
             CloseOpen: self._close_open,
+            BreakLease: self._break_lease,
+            ListWaiting: self._list_waiting,
             ListCounters: self._counters,
         }
 
@@ -106,9 +116,40 @@ class Management:
             return Done(count=1)
         if open_ is None:
             raise CommandFailed("not_found", "This file has been closed already.")
+        answer = await take_back(open_, Caching.NONE, message.polite_wait) if message.polite_wait else None
         log.info("open %#x of %s closed by the administrator: %s", open_.key, open_.session.user, message.reason)
+        if open_.closed:  # while we waited; its client may just be away, which does not end it
+            return await self._close_left(message, answer)
         await open_.close()
-        return Done(count=1)
+        return Done(answer.value if answer else "", 1)
+
+    async def _close_left(self, message: CloseOpen, answer: Answer | None) -> Message:
+        """Close what an open has become while its client was asked to write back."""
+        away = self._server.disconnected.find_key(message.open_key)
+        if away is not None:
+            away.close()
+        elif (reclaimed := self._server.opens.get(message.open_key)) is not None:
+            await reclaimed.close()
+        else:
+            return Done("The client has closed it by itself.", 1)
+        return Done(answer.value if answer else "", 1)
+
+    async def _break_lease(self, message: BreakLease) -> Message:
+        if message.keep not in _KEEPABLE:
+            raise CommandFailed("invalid", 'A lease can be broken to "", "R" or "RH".')
+        try:
+            names = bytes.fromhex(message.client_guid), bytes.fromhex(message.lease_key)
+        except ValueError as error:
+            raise CommandFailed("invalid", "A lease is named by hexadecimal digits.") from error
+        lease = self._server.leases.find(*names)
+        if lease is None or not lease.opens:
+            raise CommandFailed("not_found", "This lease has been given back already.")
+        log.info("lease %s broken by the administrator: %s", message.lease_key, message.reason)
+        answer = await take_back(next(iter(lease.opens)), caching_of(message.keep), message.wait)
+        return Done(answer.value, int(answer is not Answer.NO_ANSWER))
+
+    async def _list_waiting(self, _message: ListWaiting) -> Message:
+        return Waiting(waiting_users(self._server))
 
     async def _counters(self, _message: ListCounters) -> Message:
         server = self._server
