@@ -147,6 +147,8 @@ class NtlmMechanism(Mechanism, NTLMProxy):
         Errors:  LOGON_FAILURE      unknown user, wrong password, LM or NTLMv1, anonymous not allowed, MIC or
                                     channel bindings do not fit
                  ACCOUNT_DISABLED   and what else the store says about an account whose password was right
+
+        What cannot be parsed raises what the parser runs into, which `acceptor` answers with INVALID_PARAMETER.
         """
         message = Authenticate.unpack(token)
         self.outcome = self._anonymous(message) if _is_anonymous(message) else self._check(message)
@@ -166,6 +168,7 @@ class NtlmMechanism(Mechanism, NTLMProxy):
         blob = response[PROOF_SIZE:]
         if len(blob) < CLIENT_CHALLENGE_SIZE or not blob.startswith(_RESPONSE_TYPES):
             raise NtError(Status.LOGON_FAILURE, f"{domain}\\{self._user} offers only LM or NTLMv1")
+        pairs = av_pairs(blob[CLIENT_CHALLENGE_SIZE:])  # malformed ones are no matter of the password
         nt_hash = self._environment.nt_hash(domain, self._user)
         # From here to the comparison the same is done for users that do not exist.
         key = ntowfv2(nt_hash or _NO_KEY, self._user, domain)
@@ -176,7 +179,6 @@ class NtlmMechanism(Mechanism, NTLMProxy):
         if nt_hash is None or not fits:
             raise NtError(Status.LOGON_FAILURE, f"unknown user or wrong password for {domain}\\{self._user}")
         session_key = exported_session_key(message.flags, md5_mac(key, proof), message.encrypted_random_session_key)
-        pairs = av_pairs(blob[CLIENT_CHALLENGE_SIZE:])
         self._check_bindings(pairs)
         if int.from_bytes(pairs.get(AvId.flags, b""), "little") & AvFlags.mic:
             self._check_mic(message, session_key)

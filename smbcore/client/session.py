@@ -39,7 +39,9 @@ class ClientSession:
     """A session, over all its channels.
 
     sign            sign every request that is not sealed;  encrypt  the server wants every request sealed
-    binding_signer  set while a further channel is bound: its requests are signed with the session's own key
+    signing_algorithm  of the connection that the session was made on
+    binding_signer  set while a further channel is bound: its requests are signed with the session's own key, and the
+                    algorithm that goes with it
     """
 
     def __init__(self, session_id: int = 0) -> None:
@@ -50,6 +52,7 @@ class ClientSession:
         self.flags = 0
         self.sign = False
         self.encrypt = False
+        self.signing_algorithm = 0
         self.binding_signer: Signer | None = None
 
 
@@ -84,7 +87,7 @@ class SetupExchange:
             assert session.keys is not None
             self._sender = ClientSession(session.session_id)
             self._sender.sign = True
-            self._sender.binding_signer = Signer(_negotiated(connection).signing_algorithm, session.keys.signing)
+            self._sender.binding_signer = Signer(session.signing_algorithm, session.keys.signing)
         self._token: bytes | memoryview | None = _negotiated(connection).hint
 
     async def leg(self) -> Response:
@@ -145,6 +148,7 @@ class SetupExchange:
         negotiated = _negotiated(self.connection)
         keys = derive_keys(negotiated.dialect, self.initiator.session_key, self.preauth.value, negotiated.cipher)
         session.keys = keys
+        session.signing_algorithm = negotiated.signing_algorithm
         modes = self.security_mode | negotiated.request.security_mode | negotiated.response.security_mode
         session.sign = bool(modes & SecurityMode.SIGNING_REQUIRED)
         session.encrypt = bool(session.flags & SessionFlags.ENCRYPT_DATA)

@@ -51,8 +51,12 @@ def split(frame: memoryview) -> list[memoryview]:
 def link(messages: list[bytearray]) -> None:
     """Pad and chain `messages` in place, so that sent one after the other they are one compound.
 
-    Padding belongs to the message before it and is part of what that message's signature covers.
+    Padding belongs to the message before it and is part of what that message's signature covers. The last of several
+    is padded, too, as Windows does and smb2.compound.compound-padding expects; a message alone is not.
     """
-    for message in messages[:-1]:
+    if len(messages) < 2:
+        return
+    for message in messages:
         message.extend(bytes(-len(message) % 8))
+    for message in messages[:-1]:
         set_next_command(message, len(message))

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 class Chain:
     """State that related requests hand on: the ids of the request before, or why there are none.
 
+    session_id, tree_id  None if the request before did not find its session or tree connect
     file_id   16 bytes; None if no member has produced or named one yet, or the CREATE that should have failed
     failure   status of that CREATE
     busy      the current member waits; its reply continues the chain
@@ -38,7 +39,7 @@ class Chain:
         self.busy = False
         self.replies: list[tuple[bytearray, Signer | None]] = []
         self.session_id: int | None = None
-        self.tree_id = 0
+        self.tree_id: int | None = None
         self.file_id: bytes | None = None
         self.failure: Status | None = None
 
@@ -48,17 +49,29 @@ class Chain:
         return self.index >= len(self.members)
 
     def adopt(self, rq: SmbRequest) -> None:
-        """Give a related request the ids of the one before; remember those of an unrelated one.
+        """Give a related request the ids of the one before; forget all for an unrelated one, which brings its own.
 
-        Raises INVALID_PARAMETER where there is nothing before it, or what was before it has no session.
+        Raises INVALID_PARAMETER where there is nothing before it, or what was before it found no session.
         """
         if not rq.related:
-            self.session_id, self.tree_id = rq.session_id, rq.tree_id
-            self.file_id = self.failure = None
+            self.session_id = self.tree_id = self.file_id = self.failure = None
             return
         if self.index <= 1 or self.session_id is None:
-            raise NtError(Status.INVALID_PARAMETER, "related request without one before it")
-        rq.session_id, rq.tree_id = self.session_id, self.tree_id
+            raise NtError(Status.INVALID_PARAMETER, "related request without one before it, or that had no session")
+        rq.session_id = self.session_id
+        if self.tree_id is not None:
+            rq.tree_id = self.tree_id
+
+    def found_session(self, rq: SmbRequest, *, names_tree: bool) -> None:
+        """Remember the session of `rq`, and the tree that it names unless that is still to be found or made."""
+        self.session_id = rq.session_id
+        if not names_tree and not rq.related:
+            self.tree_id = rq.tree_id
+
+    def check_tree(self, rq: SmbRequest) -> None:
+        """Raise INVALID_PARAMETER if a related request needs the tree that the one before did not find."""
+        if rq.related and self.tree_id is None:
+            raise NtError(Status.INVALID_PARAMETER, "the request before has no tree connect")
 
     def related_file_id(self) -> bytes:
         """Return the file id for a related request; raises the failure of the CREATE, or INVALID_HANDLE."""

@@ -34,6 +34,7 @@ class Limits:
 
     connections                 sockets that the server accepts at a time
     sessions_per_connection     signed-in or signing-in sessions
+    channels_per_session        connections that share one session
     trees_per_session           tree connects
     opens_per_session           open handles
     pending_per_connection      requests that wait (notify, locks, breaks)
@@ -45,6 +46,7 @@ class Limits:
 
     connections: int = 4096
     sessions_per_connection: int = 256
+    channels_per_session: int = 32
     trees_per_session: int = 4096
     opens_per_session: int = 65536
     pending_per_connection: int = 512

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from smbcore.crypto.preauth import PreauthHash
     from smbcore.fsa.api import FileRange
     from smbcore.nt.clock import TimerHandle
+    from smbcore.proto.signing import Signer
     from smbcore.server.request import SmbRequest
     from smbcore.server.server import SmbServer
     from smbcore.server.session import SmbChannel
@@ -33,6 +34,7 @@ log = logging.getLogger(__name__)
 _SMB2: Final = b"\xfeSMB"
 _TRANSFORM: Final = b"\xfdSMB"
 _SMB1: Final = b"\xffSMB"
+_REMEMBERED: Final = 8
 
 
 class Transport(Protocol):
@@ -68,18 +70,19 @@ class SmbConnection:
     dialect               0 until negotiated, 0x02FF after a multi-protocol negotiate that was answered with the
     wildcard
     channels              session id -> this connection's channel of that session (sessions in progress included)
+    bindings              session id -> the channel of a session that this connection is being bound to
+    ended                 session id -> what signed the replies of a session that has ended, for the latest few
+    supports_notifications  the client takes SERVER_TO_CLIENT_NOTIFICATION
     supports_multi_credit large requests are allowed and their credit charge is checked
     max_read, max_write, max_transact  bytes, as negotiated
     """
 
     __slots__ = (
-        "_async", "_auth_timer", "_next_async_id", "_pending", "channels", "cipher", "client_capabilities",
-        "client_guid",
-        "client_name", "client_security_mode", "closed", "commands", "created_at", "dialect", "max_read", "max_transact", "max_write", "name",
-        "negotiate_message",
+        "_async", "_auth_timer", "_next_async_id", "_pending", "bindings", "channels", "cipher",
+        "client_capabilities", "client_guid", "client_name", "client_security_mode", "closed", "commands",
+        "created_at", "dialect", "ended", "max_read", "max_transact", "max_write", "name", "negotiate_message",
         "negotiated_dialects", "number", "preauth", "server", "server_capabilities", "server_security_mode",
-        "signing_algorithm",
-        "supports_multi_credit", "transport", "window",
+        "signing_algorithm", "supports_multi_credit", "supports_notifications", "transport", "window",
     )  # fmt: skip
 
     def __init__(self, server: SmbServer, transport: Transport, number: int) -> None:
@@ -100,9 +103,12 @@ class SmbConnection:
         self.signing_algorithm = 0
         self.cipher = 0
         self.supports_multi_credit = False
+        self.supports_notifications = False
         self.max_read = self.max_write = self.max_transact = negotiation.SMALL_IO
         self.preauth: PreauthHash | None = None
         self.channels: dict[int, SmbChannel] = {}
+        self.bindings: dict[int, SmbChannel] = {}
+        self.ended: dict[int, Signer] = {}
         self.closed = False
         self.created_at = server.clock.now()
         self._pending: dict[int, SmbRequest] = {}
@@ -133,11 +139,13 @@ class SmbConnection:
             self.drop(error)
 
     def _receive_sealed(self, frame: memoryview) -> None:
-        """Open a transform message and work on what was in it  [MS-SMB2 3.3.5.2.1.1]."""
-        channel = self.channels.get(transform_session_id(frame))
-        if channel is None or (unsealer := channel.session.unsealer) is None:
+        """Open a transform message and work on what was in it  [MS-SMB2 3.3.5.2.1.1].
+
+        The session need not be on this connection: whoever has its key is told so under its protection.
+        """
+        session = self.server.sessions.get(transform_session_id(frame))
+        if session is None or (unsealer := session.unsealer) is None:
             raise ProtocolViolation("encrypted for an unknown session, or one without keys")
-        session = channel.session
         plain = unsealer.open(frame)
         if bytes(plain[:4]) != _SMB2:
             raise ProtocolViolation("no SMB2 message inside of the transform")
@@ -157,12 +165,18 @@ class SmbConnection:
             self.drop(error)
 
     def verify_if_known(self, rq: SmbRequest) -> None:
-        """Check the signature of a request that needs no session, where it names one  [MS-SMB2 3.3.5.2.4]."""
+        """Check the signature of a request that needs no session, where it names one  [MS-SMB2 3.3.5.2.4].
+
+        Raises ACCESS_DENIED for a bad signature, or none where the session wants one.
+        """
         channel = self.channels.get(rq.session_id)
         if channel is None or channel.signer is None:
             return
         rq.channel = channel
-        if not channel.signer.verify(rq.view, from_server=False):
+        if not rq.signed:
+            if channel.session.signing_required:
+                raise NtError(Status.ACCESS_DENIED, "not signed")
+        elif not channel.signer.verify(rq.view, from_server=False):
             raise NtError(Status.ACCESS_DENIED, "bad signature")
 
     # -- requests that wait --
@@ -225,6 +239,17 @@ class SmbConnection:
         self._auth_timer = None
         self.drop(ProtocolViolation("not signed in in time"))
 
+    def session_ended(self, channel: SmbChannel) -> None:
+        """Forget a channel, but not at once its key: a client whose session has ended is told so under its signature,
+        or it does not believe it.
+        """
+        wire_id = channel.session.wire_id
+        del self.channels[wire_id]
+        if channel.signer is not None:
+            self.ended[wire_id] = channel.signer
+            if len(self.ended) > _REMEMBERED:
+                del self.ended[next(iter(self.ended))]
+
     # -- the end --
 
     def drop(self, reason: Exception) -> None:
@@ -248,5 +273,6 @@ class SmbConnection:
         for channel in list(self.channels.values()):
             channel.session.remove_channel(self)
         self.channels.clear()
+        self.bindings.clear()
         self.transport.close()
         self.server.connection_closed(self)

@@ -18,6 +18,7 @@ from smbcore.nt.errors import WireError
 from smbcore.nt.status import NtError, Status
 from smbcore.proto.errors import ProtocolViolation
 from smbcore.server import reply
+from smbcore.server.binding import no_channel
 from smbcore.server.request import SmbRequest
 from smbcore.wire.error import EMPTY_ERROR, ErrorResponse
 from smbcore.wire.header import (
@@ -27,6 +28,7 @@ from smbcore.wire.header import (
     FLAG_RESPONSE,
     FLAG_SIGNED,
     NEGOTIATE,
+    TREE_CONNECT,
     Opcode,
     unpack,
 )
@@ -123,8 +125,8 @@ def _prepare(rq: SmbRequest, row: Command) -> Any:
         _find_session(rq, row)
         if needs >= TREE:
             _find_tree(rq)
-    elif rq.flags & FLAG_SIGNED and not rq.sealed:
-        rq.connection.verify_if_known(rq)
+    elif rq.session_id:
+        _check_named_session(rq)
     message = row.decode(BodyReader(rq.view))
     if needs == OPEN:
         file_id = message.file_id
@@ -141,11 +143,21 @@ def _prepare(rq: SmbRequest, row: Command) -> Any:
     return message
 
 
+def _check_named_session(rq: SmbRequest) -> None:
+    """Check a request that can do without a session, but names one."""
+    if rq.chain is not None:
+        rq.chain.found_session(rq, names_tree=False)
+    if rq.sealed is None:
+        rq.connection.verify_if_known(rq)
+    elif rq.sealed.wire_id != rq.session_id:
+        raise ProtocolViolation("sealed for another session")
+
+
 def _find_session(rq: SmbRequest, row: Command) -> None:
     """Find the session and check its state, signature and encryption  [MS-SMB2 3.3.5.2.4, 3.3.5.2.9]."""
     channel = rq.connection.channels.get(rq.session_id)
     if channel is None:
-        raise NtError(Status.USER_SESSION_DELETED, f"no session {rq.session_id:#x} on this connection")
+        raise no_channel(rq)
     session = rq.session = channel.session
     rq.channel = channel
     if not rq.sealed:
@@ -162,15 +174,21 @@ def _find_session(rq: SmbRequest, row: Command) -> None:
         raise ProtocolViolation("sealed for another session")
     if not session.valid:
         session.check_usable(when_expired=row.when_expired)
+    if rq.chain is not None:
+        rq.chain.found_session(rq, names_tree=row.needs >= TREE or rq.command == TREE_CONNECT)
 
 
 def _find_tree(rq: SmbRequest) -> None:
+    if rq.chain is not None:
+        rq.chain.check_tree(rq)
     tree = rq.session.trees.get(rq.tree_id)
     if tree is None:
         raise NtError(Status.NETWORK_NAME_DELETED, f"no tree connect {rq.tree_id}")
     if tree.encryption_required and not rq.sealed:
         raise NtError(Status.ACCESS_DENIED, "the share wants encryption")
     rq.tree = tree
+    if rq.chain is not None:
+        rq.chain.tree_id = rq.tree_id
 
 
 def _run(rq: SmbRequest, coroutine: Coroutine[Any, Any, Any]) -> None:

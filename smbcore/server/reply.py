@@ -147,8 +147,10 @@ def _pack_header(
 def _signer(rq: SmbRequest) -> Signer | None:
     """Return what signs the reply: only if the request was signed or the session demands it, never if it was sealed."""
     channel = rq.channel
-    if channel is None or rq.sealed is not None:
+    if rq.sealed is not None:
         return None
+    if channel is None:
+        return rq.reply_signer
     if rq.flags & FLAG_SIGNED or channel.session.signing_required:
         return channel.signer
     return None

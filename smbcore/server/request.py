@@ -12,6 +12,7 @@ from smbcore.wire.header import FLAG_RELATED, FLAG_REPLAY, FLAG_SIGNED
 
 if TYPE_CHECKING:
     from smbcore.nt.clock import Clock
+    from smbcore.proto.signing import Signer
     from smbcore.server.chain import Chain
     from smbcore.server.connection import SmbConnection
     from smbcore.server.open import SmbOpen
@@ -34,14 +35,15 @@ class SmbRequest:
     interim    an interim response went out, so the final one is asynchronous and carries no credits
     waits      the handler is inside `suspend`: CANCEL may end it and the client may be told to wait
     cancel_status  the answer if the wait is ended from outside; set once the request is a task
+    reply_signer  signs the reply where no channel does: while a connection is being bound
     on_reply   called with the finished reply message just before it leaves (pre-authentication integrity)
     """
 
     __slots__ = (
         "async_id", "cancel_status", "chain", "channel", "charge", "command", "connection", "credits", "flags",
         "granted", "interim", "message_id",
-        "on_reply", "on_sent", "open", "process_id", "sealed", "sequence", "session", "session_id", "status", "task",
-        "tree", "tree_id", "view", "waits",
+        "on_reply", "on_sent", "open", "process_id", "reply_signer", "sealed", "sequence", "session", "session_id",
+        "status", "task", "tree", "tree_id", "view", "waits",
     )  # fmt: skip
 
     connection: SmbConnection
@@ -80,6 +82,7 @@ class SmbRequest:
         self.tree_id = tree_id
         self.session_id = session_id
         self.channel: SmbChannel | None = None
+        self.reply_signer: Signer | None = None
         self.granted = 0
         self.async_id = 0
         self.interim = False

@@ -146,6 +146,13 @@ class SmbServer:
                 continue
             return key
 
+    def _random_key(self) -> int:
+        while True:
+            key = secrets.randbits(32)
+            taken = key in self.sessions_by_key or key in self.trees or key in self.opens
+            if 0 < key < _KEY_MASK and not taken:
+                return key
+
     def next_volatile_id(self) -> int:
         """Return a volatile file id; none is used twice in one run."""
         self._volatile += 1
@@ -154,9 +161,12 @@ class SmbServer:
     # -- sessions --
 
     def new_session(self) -> SmbSession:
-        """Make a session that is signing in."""
-        key = self.next_key()
-        session = SmbSession(self, key, key | (secrets.randbits(30) or 1) << 32)
+        """Make a session that is signing in.
+
+        Its id is a random 32-bit number: a client that comes back after a restart must not name somebody else's.
+        """
+        key = self._random_key()
+        session = SmbSession(self, key, key)
         self.sessions[session.wire_id] = session
         self.sessions_by_key[key] = session
         return session

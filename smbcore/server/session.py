@@ -59,7 +59,8 @@ NEXT = {
 class SmbChannel:
     """One connection of a session: its own signing key, and the authentication exchange that is under way on it.
 
-    binding  the exchange binds this connection to an existing session; the channel serves requests only afterwards
+    binding  the exchange binds this connection to an existing session; until it is done, the channel is known to
+             `SmbConnection.bindings` alone and serves no requests
     """
 
     __slots__ = ("binding", "connection", "exchange", "preauth", "session", "signer")
@@ -80,13 +81,14 @@ class SmbSession:
     key        32-bit index of its row;  wire_id  the 64-bit SessionId
     opens      16-byte file id -> open;  trees  tree id -> tree connect
     recorded   its record is stored, or on its way
+    signer     with Session.SigningKey: what binds further connections is signed with it; None for guest and anonymous
     valid      state is VALID, kept as a plain flag for the path that every request takes
     """
 
     __slots__ = (
         "_next_tree_id", "bytes_in", "bytes_out", "channels", "created_at", "encryption_required", "guest", "key",
-        "keys", "mechanism", "opens", "recorded", "sealer", "server", "signing_required", "state", "token", "trees",
-        "unsealer", "user", "valid", "wire_id",
+        "keys", "mechanism", "opens", "recorded", "sealer", "server", "signer", "signing_required", "state", "token",
+        "trees", "unsealer", "user", "valid", "wire_id",
     )  # fmt: skip
 
     def __init__(self, server: SmbServer, key: int, wire_id: int) -> None:
@@ -104,6 +106,7 @@ class SmbSession:
         self.guest = False
         self.mechanism = ""
         self.keys: SessionKeys | None = None
+        self.signer: Signer | None = None
         self.sealer: Sealer | None = None
         self.unsealer: Unsealer | None = None
         self.signing_required = False
@@ -132,9 +135,14 @@ class SmbSession:
     def add_channel(self, connection: SmbConnection) -> SmbChannel:
         """Make `connection` a channel of the session."""
         channel = SmbChannel(self, connection)
-        self.channels[connection] = channel
-        connection.channels[self.wire_id] = channel
+        self.adopt(channel)
         return channel
+
+    def adopt(self, channel: SmbChannel) -> None:
+        """Take in a channel, from now on one that serves requests."""
+        channel.binding = False
+        self.channels[channel.connection] = channel
+        channel.connection.channels[self.wire_id] = channel
 
     def remove_channel(self, connection: SmbConnection) -> None:
         """Forget a channel; the session ends with its last one."""
@@ -186,7 +194,7 @@ class SmbSession:
             tree.close()
         for connection, channel in list(self.channels.items()):
             if connection.channels.get(self.wire_id) is channel:
-                del connection.channels[self.wire_id]
+                connection.session_ended(channel)
         self.channels.clear()
         self.server.session_closed(self)
 

@@ -249,8 +249,8 @@ async def test_second_channel(server, dialect):
     assert not server.server.sessions
 
 
-async def binding_refused(server, status, *, offer=None, guid=b"client guid 1234", who=None, **settings):
-    first = await server.negotiated(only(0x0311), client_guid=b"client guid 1234")
+async def binding_refused(server, status, *, offer=None, guid=b"client guid 1234", who=None, signing=(2, 1)):
+    first = await server.negotiated(only(0x0311, signing=signing), client_guid=b"client guid 1234")
     session = await sign_in(first.connection, alice())
     second = await server.negotiated(offer or only(0x0311), client_guid=guid)
     with pytest.raises(NtError) as error:
@@ -262,12 +262,16 @@ async def binding_refused(server, status, *, offer=None, guid=b"client guid 1234
     assert response.status is Status.USER_SESSION_DELETED
 
 
-async def test_binding_from_another_client(server):
-    await binding_refused(server, Status.USER_SESSION_DELETED, guid=b"another client!!")
+async def test_binding_with_another_client_guid(server):
+    """[MS-SMB2 3.3.5.5] lets a server refuse it; Windows does not (smb2.session.bind_negative_smb3signCtoHd)"""
+    first = await server.session(only(0x0311))
+    second = await server.negotiated(only(0x0311), client_guid=b"another client!!")
+    await bind(second.connection, first.session, alice())
+    (await second.as_session(first.session).tree_connect(r"\\server\data")).expect()
 
 
 async def test_binding_with_another_dialect(server):
-    await binding_refused(server, Status.INVALID_PARAMETER, offer=only(0x0302))
+    await binding_refused(server, Status.INVALID_PARAMETER, offer=only(0x0302), signing=(1,))
 
 
 async def test_binding_with_another_cipher(server):

@@ -6,8 +6,9 @@ import logging
 
 from smbcore.auth.acceptor import Step
 from smbcore.nt.status import NtError, Status
-from smbcore.proto.keys import DIALECT_300, DIALECT_311, channel_signing_key, derive_keys
+from smbcore.proto.keys import DIALECT_311, channel_signing_key, derive_keys
 from smbcore.proto.signing import Signer
+from smbcore.server.binding import binding_channel, no_channel
 from smbcore.server.config import Encryption
 from smbcore.server.request import SmbRequest
 from smbcore.server.session import SessionEvent, SessionState, SmbChannel, SmbSession
@@ -52,54 +53,18 @@ async def session_setup(rq: SmbRequest, msg: SessionSetupRequest) -> SessionSetu
 def _channel(rq: SmbRequest, msg: SessionSetupRequest) -> SmbChannel:
     """Find or make the channel that this leg belongs to."""
     connection = rq.connection
-    if not rq.session_id:
-        if len(connection.channels) >= rq.server.config.limits.sessions_per_connection:
+    if not rq.session_id or msg.flags & FLAG_BINDING:
+        most = rq.server.config.limits.sessions_per_connection
+        if len(connection.channels) + len(connection.bindings) >= most and rq.session_id not in connection.bindings:
             raise NtError(Status.INSUFFICIENT_RESOURCES, "too many sessions on one connection")
+    if not rq.session_id:
         return rq.server.new_session().add_channel(connection)
     if msg.flags & FLAG_BINDING:
-        return _binding_channel(rq)
+        return binding_channel(rq)
     channel = connection.channels.get(rq.session_id)
     if channel is None:
-        raise NtError(Status.USER_SESSION_DELETED, f"no session {rq.session_id:#x}")
+        raise no_channel(rq)
     return channel
-
-
-def _binding_channel(rq: SmbRequest) -> SmbChannel:
-    """Check a request to bind this connection to an existing session  [MS-SMB2 3.3.5.5 step 4]."""
-    connection = rq.connection
-    session = rq.server.sessions.get(rq.session_id)
-    if connection.dialect < DIALECT_300 or not rq.server.config.multi_channel:
-        raise NtError(Status.REQUEST_NOT_ACCEPTED, "no multi-channel")
-    if session is None:
-        raise NtError(Status.USER_SESSION_DELETED, f"no session {rq.session_id:#x} to bind to")
-    existing = connection.channels.get(rq.session_id)
-    if existing is not None and existing.binding:
-        return existing
-    other = next(iter(session.channels), None)
-    if other is None or other.dialect != connection.dialect or not rq.flags & FLAG_SIGNED:
-        raise NtError(Status.INVALID_PARAMETER, "binding: dialect or signature")
-    _verify_binding(rq, session)
-    if other.client_guid != connection.client_guid:
-        raise NtError(Status.USER_SESSION_DELETED, "binding from another client")
-    if other.signing_algorithm != connection.signing_algorithm or other.cipher != connection.cipher:
-        raise NtError(Status.INVALID_PARAMETER, "binding: signing algorithm or cipher differs")
-    if session.state is SessionState.IN_PROGRESS or existing is not None:
-        raise NtError(Status.REQUEST_NOT_ACCEPTED, "session is not ready to be bound, or bound already")
-    session.check_usable(when_expired=False)
-    if session.guest or session.token.anonymous:
-        raise NtError(Status.NOT_SUPPORTED, "guest and anonymous sessions have one channel")
-    channel = session.add_channel(connection)
-    channel.binding = True
-    return channel
-
-
-def _verify_binding(rq: SmbRequest, session: SmbSession) -> None:
-    """Check the signature of the first binding request with the key of the session itself."""
-    if session.keys is None:
-        raise NtError(Status.REQUEST_NOT_ACCEPTED, "session has no keys yet")
-    signer = Signer(rq.connection.signing_algorithm, session.keys.signing)
-    if not signer.verify(rq.view, from_server=False):
-        raise NtError(Status.ACCESS_DENIED, "bad signature of a binding request")
 
 
 def _hash_exchange(rq: SmbRequest, channel: SmbChannel) -> None:
@@ -116,8 +81,7 @@ def _authenticated(rq: SmbRequest, msg: SessionSetupRequest, channel: SmbChannel
     """The exchange succeeded: install user and keys; return the session flags for the reply."""
     session = channel.session
     if channel.binding:
-        _bound(rq, channel, step)
-        return 0
+        return _bound(rq, channel, step)
     if session.state is SessionState.IN_PROGRESS:
         return _new_session(rq, msg, channel, step)
     return _reauthenticated(rq, session, step)
@@ -167,7 +131,7 @@ def _install_keys(rq: SmbRequest, msg: SessionSetupRequest, channel: SmbChannel,
     session, connection, config = channel.session, rq.connection, rq.server.config
     preauth = channel.preauth.value if channel.preauth is not None else b""
     session.keys = keys = derive_keys(connection.dialect, session_key, preauth, connection.cipher)
-    channel.signer = Signer(connection.signing_algorithm, keys.signing)
+    session.signer = channel.signer = Signer(connection.signing_algorithm, keys.signing)
     wants_signing = (connection.client_security_mode | msg.security_mode) & SecurityMode.SIGNING_REQUIRED
     session.signing_required = bool(wants_signing) or config.signing_required
     rq.channel = channel
@@ -182,21 +146,24 @@ def _install_keys(rq: SmbRequest, msg: SessionSetupRequest, channel: SmbChannel,
     return SessionFlags(0)
 
 
-def _bound(rq: SmbRequest, channel: SmbChannel, step: Step) -> None:
+def _bound(rq: SmbRequest, channel: SmbChannel, step: Step) -> int:
     """The user proved who he is on the new channel: it must be the session's user  [MS-SMB2 3.3.5.5.3]."""
     session, connection = channel.session, rq.connection
+    session.check_usable(when_expired=False)
     if step.identity is None or step.identity.token.user != session.token.user:
         raise NtError(Status.ACCESS_DENIED, "another user binds")
     preauth = channel.preauth.value if channel.preauth is not None else b""
     channel.signer = Signer(
         connection.signing_algorithm, channel_signing_key(connection.dialect, step.session_key, preauth)
     )
-    channel.binding = False
     channel.preauth = None
+    connection.bindings.pop(session.wire_id, None)
+    session.adopt(channel)
     rq.channel = channel
     rq.flags |= FLAG_SIGNED
     connection.signed_in()
     rq.server.session_changed(session)
+    return _flags(session)
 
 
 def _reauthenticated(rq: SmbRequest, session: SmbSession, step: Step) -> int:
@@ -211,7 +178,14 @@ def _reauthenticated(rq: SmbRequest, session: SmbSession, step: Step) -> int:
     if rq.channel.signer is not None:
         rq.flags |= FLAG_SIGNED
     rq.server.session_changed(session)
-    return int(SessionFlags.IS_GUEST) if session.guest else 0
+    return _flags(session)
+
+
+def _flags(session: SmbSession) -> int:
+    """Return the flags of a session that exists already."""
+    if session.guest:
+        return int(SessionFlags.IS_GUEST)
+    return int(SessionFlags.ENCRYPT_DATA) if session.encryption_required else 0
 
 
 def _refused(channel: SmbChannel) -> None:
@@ -220,6 +194,6 @@ def _refused(channel: SmbChannel) -> None:
     session = channel.session
     log.info("%s sign-in refused, peer %s", channel.connection.name, channel.connection.transport.peer)
     if channel.binding:
-        session.remove_channel(channel.connection)
+        channel.connection.bindings.pop(session.wire_id, None)
         return
     session.close()

@@ -26,11 +26,17 @@ def test_single_message_stays_as_it_is():
     assert split(frame) == [frame]
 
 
-def test_link_pads_all_but_the_last_and_leaves_its_next_command_zero():
+def test_link_pads_every_message_and_leaves_the_next_command_of_the_last_zero():
     messages = [message(b"abc"), message(b"defgh")]
     link(messages)
-    assert [len(m) for m in messages] == [72, 69]
+    assert [len(m) for m in messages] == [72, 72]
     assert [Header.decode(m).next_command for m in messages] == [72, 0]
+
+
+def test_link_leaves_a_message_alone_as_it_is():
+    messages = [message(b"abc")]
+    link(messages)
+    assert len(messages[0]) == 67
 
 
 @pytest.mark.parametrize("following", [1, 8, 56, 68, 71, 73, 80, 0xFFFFFFF8])
