@@ -25,7 +25,7 @@ from smbcore.control.messages import Pong
 from smbcore.control.server import ControlServer
 from smbcore.nt import filetime
 from smbcore.nt.clock import SystemClock
-from smbcore.server import configure, management
+from smbcore.server import configure, management, survival
 from smbcore.server.accounts import AccountStore
 from smbcore.server.listeners.tcp import TcpListener, listen
 from smbcore.server.server import SmbServer
@@ -35,7 +35,6 @@ from smbcore.state.errors import ConfigurationError, KeyFileError, SchemaError, 
 from smbcore.state.initialise import DataDirectory
 from smbcore.state.keyfile import KeyFile
 from smbcore.state.mirror import Mirror
-from smbcore.state.survivors import Survivors
 from smbcore.state.upgrade import check_schema_version
 
 if TYPE_CHECKING:
@@ -110,7 +109,7 @@ class Core:
         mirror.on_flushed(control.publish)
         await control.start()  # refuses a second core of this data directory, before that touches its rows
         try:
-            self._drop_survivors(mirror, await mirror.start())
+            await survival.restore(server, await mirror.start())
             self._listen(server)
             gc.collect()
             gc.freeze()
@@ -143,12 +142,6 @@ class Core:
 
     async def _reload(self) -> Configuration:
         return await asyncio.to_thread(load_configuration, self._engine, self._key)
-
-    def _drop_survivors(self, mirror: Mirror, survivors: Survivors) -> None:
-        """Remove rows of handles that an earlier run promised to keep: this version grants no durable handles."""
-        for kind, keys in survivors.keys().items():
-            for key in keys:
-                mirror.drop(kind, key)
 
     def _make_server(self, configuration: Configuration, mirror: Mirror) -> SmbServer:
         accounts = AccountStore(configuration)

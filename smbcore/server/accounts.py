@@ -67,6 +67,14 @@ class AccountStore:
             token = self._tokens[account.name] = token_of(account)
         return Identity(account.name, token)
 
+    def token_of_sid(self, sid: Sid) -> Token | None:
+        """Return the access token of the enabled account with this SID."""
+        for account in self.configuration.accounts:
+            if account.sid == str(sid) and account.enabled:
+                identity = self.identity("", account.name)
+                return identity.token if identity is not None else None
+        return None
+
     def principals(self) -> list[tuple[str, str, bool]]:
         """Return (name, SID, is a group) of all users and groups."""
         users = [(account.name, account.sid, False) for account in self.configuration.accounts]

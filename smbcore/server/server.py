@@ -50,6 +50,9 @@ class RecordKeeper(Protocol):
     async def write_through(self, kind: str, key: Key, source: Any) -> None:
         """An object is new: return once its record is stored.  Raises StateUnavailableError; it stays pending then."""
 
+    async def flush(self) -> None:
+        """Return once everything that is pending is stored.  Raises StateUnavailableError."""
+
 
 class NoRecords:
     """Keeps nothing."""
@@ -61,6 +64,9 @@ class NoRecords:
         """Forget it."""
 
     async def write_through(self, kind: str, key: Key, source: Any) -> None:
+        """Forget it."""
+
+    async def flush(self) -> None:
         """Forget it."""
 
 
@@ -116,6 +122,7 @@ class SmbServer:
             "sessions_total": 0,
             "opens_total": 0,
             "opens_reclaimed": 0,
+            "opens_restored": 0,
             "requests_refused": 0,
         }
 
@@ -295,8 +302,16 @@ class SmbServer:
         if self._requests:
             await asyncio.wait(self._requests)
         await self.drain()
+        await self._flush_records()
         self.disconnected.leave()
         await self.shares.close()
+
+    async def _flush_records(self) -> None:
+        """Store what is pending, while the objects that it is about still have their files."""
+        try:
+            await self.records.flush()
+        except StateUnavailableError as error:
+            log.warning("stopping without the latest records: %s", error)
 
 
 def _task_in(tasks: set[asyncio.Task[None]], coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None]:

@@ -1,0 +1,171 @@
+"""Handles that outlive the server: from rows of an earlier run to disconnected opens of this one.
+
+Everything is opened before anything is granted, and granted before anything is locked (see `smbcore.fsa.restoring`),
+and all of it before the first client is let in. What cannot be made as it was, because the share, the account or the
+file is gone or the oplock cannot be had, is dropped with its rows: its client will be told that there is no such open,
+which is true. What has expired meanwhile is closed, with the deletion that was due.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from smbcore.fsa.api import Caching, OplockLevel
+from smbcore.fsa.restoring import SavedOpen, restore_open, restore_ranges
+from smbcore.nt import filetime
+from smbcore.nt.sid import Sid
+from smbcore.nt.status import NtError, Status
+from smbcore.server import range_rows
+from smbcore.server.disconnected import DisconnectedOpen
+from smbcore.server.lease import lease_name
+from smbcore.server.open_row import OPLOCK_NAMES, caching_of
+from smbcore.server.record import Kind, OpenRecord
+
+if TYPE_CHECKING:
+    from smbcore.server.server import SmbServer
+    from smbcore.state.survivors import Survivors
+
+log = logging.getLogger(__name__)
+
+Row = Mapping[str, Any]
+_SECOND = 10_000_000
+_LEVELS = {name: level for level, name in OPLOCK_NAMES.items()}
+
+
+async def restore(server: SmbServer, survivors: Survivors) -> None:
+    """Take over what an earlier run of this node promised to keep."""
+    leases = {(row["client_guid"], row["lease_key"]): row for row in survivors.leases}
+    opened = []
+    for row in survivors.opens:
+        try:
+            opened.append((row, await _open(server, row)))
+        except (NtError, KeyError, ValueError, TypeError) as error:
+            log.warning("open %#x of %s\\%s is not kept: %r", row["key"], row["share"], row["path"], error)
+            server.records.drop("open", row["key"])
+    kept = [(row, away) for row, away in opened if _grant(server, row, away, leases)]
+    kept = [(row, away) for row, away in kept if _lock(row, away)]
+    for row, away in kept:
+        _keep(server, row, away)
+    _drop_leftovers(server, survivors)
+    server.counters["opens_restored"] = len(server.disconnected)
+    if survivors.opens:
+        log.info("%d of %d handles carried over", len(server.disconnected), len(survivors.opens))
+
+
+async def _open(server: SmbServer, row: Row) -> DisconnectedOpen:
+    """Open the file of one row and rebuild its record.  Raises NtError where that cannot be."""
+    share = server.shares.find(row["share"])
+    if share is None or share.is_pipe:
+        raise NtError(Status.BAD_NETWORK_NAME, "the share is gone")
+    owner = Sid.parse(row["owner_sid"])
+    token = server.accounts.token_of_sid(owner)
+    if token is None:
+        raise NtError(Status.NO_SUCH_USER, "the account is gone")
+    document, client_guid = row["doc"], bytes.fromhex(row["client_guid"])
+    lease_key = bytes.fromhex(row["lease_key"]) if row["lease_key"] else None
+    parent = document["parent_oplock_key"]
+    file = await restore_open(
+        share.volume(),
+        SavedOpen(
+            row["path"], row["stream"], int(document["file_id"]), token, row["access"], row["share_mode"],
+            row["create_options"], document["mode"], document["position"], document["delete_on_close"],
+            row["delete_pending"],
+            oplock_key=client_guid + lease_key if lease_key else None,
+            parent_oplock_key=bytes.fromhex(parent) if parent else None,
+        ),
+    )  # fmt: skip
+    record = _record(row, client_guid, owner)
+    away = DisconnectedOpen(server, share, file, record, row["key"], row["persistent_id"], row["volatile_id"])
+    away.opened_at = filetime.from_datetime(row["opened_at"])
+    away.last_io_at = filetime.from_datetime(row["last_io_at"])
+    away.since = filetime.from_datetime(row["disconnected_at"])
+    away.bytes_read, away.bytes_written = row["bytes_read"], row["bytes_written"]
+    return away
+
+
+def _record(row: Row, client_guid: bytes, owner: Sid) -> OpenRecord:
+    document = row["doc"]
+    record = OpenRecord(client_guid, owner)
+    record.kind = Kind(row["durable"])
+    record.timeout_ms = row["timeout_ms"]
+    record.version = document["version"]
+    record.create_guid = bytes.fromhex(row["create_guid"]) if row["create_guid"] else None
+    record.replay_eligible = False
+    record.app_instance = bytes.fromhex(row["app_instance_id"]) if row["app_instance_id"] else None
+    version = document["app_version"]
+    record.app_version = (version[0], version[1]) if version else None
+    record.locks = bytearray.fromhex(document["locks"]) if document["locks"] else None
+    return record
+
+
+def _grant(server: SmbServer, row: Row, away: DisconnectedOpen, leases: Mapping[tuple[str, str], Row]) -> bool:
+    """Ask for the oplock or lease that the open had; tell whether it may stay."""
+    file = away.file
+    if row["lease_key"]:
+        caching = caching_of(row["lease_state"])
+        lease = _lease(server, away, leases.get((row["client_guid"], row["lease_key"])), row)
+        lease.add(away)
+        away.lease = lease
+        granted = file.request_oplock(OplockLevel.GRANULAR, caching, lease, lease.oplock_key).caching == caching
+    else:
+        level = _LEVELS[row["oplock"]]
+        granted = level == OplockLevel.NONE or file.request_oplock(level, Caching.NONE, away, None).level == level
+    if not granted and away.record.kind is Kind.DURABLE:
+        log.warning("open %#x of %s is not kept: its oplock cannot be had any more", away.key, file.path)
+        _abandon(away)
+        return False
+    return True
+
+
+def _lease(server: SmbServer, away: DisconnectedOpen, lease_row: Row | None, row: Row) -> Any:
+    client_guid, key = bytes.fromhex(row["client_guid"]), bytes.fromhex(row["lease_key"])
+    name = lease_name(away.share.name, away.file.path, away.file.stream)
+    lease = server.leases.claim(client_guid, key, name, lease_row["version"] if lease_row else 1)
+    if lease_row is not None and not lease.opens:
+        lease.epoch = lease_row["epoch"]
+        lease.parent_key = bytes.fromhex(lease_row["parent_key"]) if lease_row["parent_key"] else None
+    return lease
+
+
+def _lock(row: Row, away: DisconnectedOpen) -> bool:
+    try:
+        restore_ranges(away.file, [(offset, length, exclusive) for offset, length, exclusive in row["doc"]["ranges"]])
+    except NtError as error:
+        log.warning("open %#x of %s is not kept: %s", away.key, away.file.path, error)
+        _abandon(away)
+        return False
+    return True
+
+
+def _abandon(away: DisconnectedOpen) -> None:
+    """Forget an open that could not be made as it was; nothing is deleted on its account."""
+    away.closed = True
+    if away.lease is not None:
+        away.lease.remove(away)
+    away.server.record_gone(away.record, away.key)
+    away.file.discard()
+
+
+def _keep(server: SmbServer, row: Row, away: DisconnectedOpen) -> None:
+    """Let the open wait for its client for the rest of its time, or close it if that is over."""
+    server.index.add(away.record)
+    left = away.record.timeout_ms / 1000 - (server.clock.now() - away.since) / _SECOND
+    server.disconnected.add(away, max(left, 0.0))
+    range_rows.restored(server.records, away)
+    if away.lease is not None:
+        away.lease.changed()
+    if left <= 0:
+        log.info("open %#x of %s expired while the server was down", row["key"], away.file.path)
+        away.close()
+
+
+def _drop_leftovers(server: SmbServer, survivors: Survivors) -> None:
+    """Remove rows of leases and ranges that belong to nothing that was kept."""
+    for row in survivors.leases:
+        if server.leases.find(bytes.fromhex(row["client_guid"]), bytes.fromhex(row["lease_key"])) is None:
+            server.records.drop("lease", (row["client_guid"], row["lease_key"]))
+    for row in survivors.byte_ranges:
+        if row["open_key"] not in server.disconnected:
+            server.records.drop("byte_range", (row["open_key"], row["offset"], row["length"], row["exclusive"]))
