@@ -97,6 +97,18 @@ async def _begin(opened: Open, expression: str) -> Enumeration:
     return enumeration
 
 
+_NO_SUCH_NAME = frozenset(
+    {
+        Status.OBJECT_NAME_NOT_FOUND,
+        Status.OBJECT_PATH_NOT_FOUND,
+        Status.OBJECT_NAME_INVALID,
+        Status.ACCESS_DENIED,
+        Status.STOPPED_ON_SYMLINK,
+    }
+)
+"""What opening a name says where a listing simply does not have it."""
+
+
 async def _find_one(opened: Open, name: str) -> list[str]:
     """Return the entry that a pattern without wildcards can match, however large the directory is."""
     if name in (".", ".."):
@@ -104,8 +116,10 @@ async def _find_one(opened: Open, name: str) -> list[str]:
     try:
         check_component(name)
         node = await opened.volume.backend.open((*opened.node.path, name), follow=False)
-    except NtError:
-        return []  # no such name, whatever the reason: the listing says NO_SUCH_FILE
+    except NtError as error:
+        if error.status not in _NO_SUCH_NAME:
+            raise
+        return []
     try:
         return [node.path[-1]]
     finally:
@@ -117,9 +131,18 @@ async def _continue(opened: Open, e: Enumeration, info_class: int, max_length: i
     packer = Packer(info_class, max_length)
     short_names = info_class in _WITH_SHORT_NAMES
     full = False
+    packed: list[tuple[str, NodeInfo]] = []
     while not full:
-        if not e.ready and not await _fetch(opened, e, info_class, 1 if single else max_length):
-            break
+        try:
+            if not e.ready and not await _fetch(opened, e, info_class, 1 if single else max_length):
+                break
+        except NtError:
+            if not packed:
+                raise
+            break  # these entries are answered; the next request meets the error again
+        except BaseException:
+            e.ready[:0] = packed  # nobody was told of them
+            raise
         ready = e.ready
         taken = 0
         for name, info in ready:
@@ -130,6 +153,7 @@ async def _continue(opened: Open, e: Enumeration, info_class: int, max_length: i
             if single:
                 full = True
                 break
+        packed += ready[:taken]
         del ready[:taken]
     if packer.count:
         e.started = True
@@ -144,23 +168,33 @@ async def _continue(opened: Open, e: Enumeration, info_class: int, max_length: i
 
 async def _fetch(opened: Open, e: Enumeration, info_class: int, max_length: int) -> bool:
     """Get metadata for the next names; False at the end."""
-    node = opened.node
     names = e.names
     while e.at < len(names):
         batch = min(_BATCH, max(_LEAST_BATCH, max_length // _SPACE_PER_ENTRY)) if max_length > 1 else 1
-        part = names[e.at : e.at + batch]
-        e.at += len(part)
-        ready: list[tuple[str, NodeInfo]] = []
-        while part and part[0] in (".", ".."):
-            ready.append((part.pop(0), node.info() if info_class != FILE_NAMES_INFORMATION else _NO_INFO))
-        if part:
-            ready += await node.entries(part)
-        if opened.volume.config.access_based_enumeration:
-            ready = [item for item in ready if await _is_readable(opened, item[0])]
+        at = e.at
+        e.at += len(names[at : at + batch])
+        try:
+            ready = await _describe(opened, names[at : at + batch], info_class)
+        except BaseException:
+            e.at = min(e.at, at)  # what could not be read comes again
+            raise
         if ready:
             e.ready = ready
             return True
     return False
+
+
+async def _describe(opened: Open, names: list[str], info_class: int) -> list[tuple[str, NodeInfo]]:
+    """Return metadata of those `names` that exist and that the user may see."""
+    node = opened.node
+    ready: list[tuple[str, NodeInfo]] = []
+    while names and names[0] in (".", ".."):
+        ready.append((names.pop(0), node.info() if info_class != FILE_NAMES_INFORMATION else _NO_INFO))
+    if names:
+        ready += await node.entries(names)
+    if opened.volume.config.access_based_enumeration:
+        ready = [item for item in ready if await _is_readable(opened, item[0])]
+    return ready
 
 
 _NO_INFO = NodeInfo(0, 0, 0, 0, 1, 0, 0, 0, 0)

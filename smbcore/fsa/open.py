@@ -470,9 +470,11 @@ class Open:
         if self.watch is not None:
             self.volume.notifier.remove(self.node.path, self.watch)
             self.watch.fail(Status.NOTIFY_CLEANUP)
-        if self.delete_on_close or stream.delete_pending or self.file.deleting:
-            await delete.on_close(self)
-        self.discard()
+        try:
+            if self.delete_on_close or stream.delete_pending or self.file.deleting:
+                await delete.on_close(self)
+        finally:
+            self.discard()
 
     def discard(self) -> None:
         """Unregister and release the node, without any deletion."""
