@@ -67,6 +67,7 @@ class _Maker:
     now: datetime
     dice: random.Random
     seq: int
+    sids: list[str]
 
     def common(self) -> dict[str, Any]:
         return {"node_id": _NODE, "boot_id": _BOOT, "seq": self.seq}
@@ -79,11 +80,11 @@ def fill(engine: Engine, key: KeyFile, folder: Path, now: datetime, seed: int = 
     """Write everything; StateError when some of the names exist already."""
     dice = random.Random(seed)
     with writing(engine) as connection:
-        _people(connection, key, now)
+        sids = _people(connection, key, now)
         _shares(connection, folder, now)
         topics = ("sessions", "tcons", "opens", "leases", "locks", "nodes")
         changes = [outbox.Change(topic, "added", "0") for topic in topics]
-        maker = _Maker(connection, now, dice, outbox.append(connection, changes, now=now))
+        maker = _Maker(connection, now, dice, outbox.append(connection, changes, now=now), sids)
         _node(maker)
         keys = [_session(maker, number, person) for number, person in enumerate(_PEOPLE)]
         trees = _tcons(maker, keys)
@@ -91,9 +92,12 @@ def fill(engine: Engine, key: KeyFile, folder: Path, now: datetime, seed: int = 
         _history(connection, now)
 
 
-def _people(connection: Connection, key: KeyFile, now: datetime) -> None:
-    for name, full_name, _, _ in _PEOPLE:
-        accounts.create_account(connection, key, accounts.NewAccount(name, full_name), None, now=now)
+def _people(connection: Connection, key: KeyFile, now: datetime) -> list[str]:
+    """Make accounts and groups; return the accounts' SIDs."""
+    sids = [
+        accounts.create_account(connection, key, accounts.NewAccount(name, full_name), None, now=now).sid
+        for name, full_name, _, _ in _PEOPLE
+    ]
     for group, comment in (
         ("design", "Architects and illustrators"),
         ("engineering", "Structural engineering"),
@@ -101,6 +105,7 @@ def _people(connection: Connection, key: KeyFile, now: datetime) -> None:
     ):
         members = [name for name, _, _, of in _PEOPLE if of == group]
         groups.create_group(connection, group, comment=comment, members=members, now=now)
+    return sids
 
 
 def _shares(connection: Connection, folder: Path, now: datetime) -> None:
@@ -136,7 +141,7 @@ def _session(maker: _Maker, number: int, person: tuple[str, str, str, str]) -> i
         "key": 0x5A10_0000 + number * 0x0101_1B,
         "wire_id": (0x0000_7F00_0000_0000 + number * 0x10_0001) | 1,
         "user": name,
-        "user_sid": f"S-1-5-21-1004336348-1177238915-682003330-{1001 + number}",
+        "user_sid": maker.sids[number],
         "client_address": f"192.168.20.{31 + number * 7}",
         "client_name": client,
         "client_guid": str(uuid.UUID(int=maker.dice.getrandbits(128))),
@@ -193,6 +198,7 @@ def _opens(maker: _Maker, keys: list[int], trees: dict[tuple[int, str], int]) ->
             key = 0x0B00_0000 + number * 0x400 + holders.index(holder)
             values = _open_values(maker, key, share, path, mask, caching, mode)
             values |= {
+                "owner_sid": maker.sids[keys.index(holder)],
                 "session_key": None if is_away else holder,
                 "tcon_key": None if is_away else trees[holder, share],
                 "disconnected_at": maker.now - timedelta(seconds=22) if is_away else None,
@@ -225,7 +231,6 @@ def _open_values(maker: _Maker, key: int, share: str, path: str, mask: int, cach
         "timeout_ms": 60_000 if is_durable else 0,
         "client_guid": str(uuid.UUID(int=maker.dice.getrandbits(128))),
         "create_guid": None,
-        "owner_sid": "S-1-5-21-1004336348-1177238915-682003330-1001",
         "app_instance_id": None,
         "file_key": f"64769:{131_072 + key % 4096}",
         "locks": 3 if path.endswith(".accdb") else 0,

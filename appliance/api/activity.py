@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query
 
 from appliance.api.dependencies import Call, Paging, rules
-from appliance.models.activity import Counts, Done, Impact, Lease, Lock, Node, Open, Session, Tcon
+from appliance.models.activity import Counts, Done, Impact, Lease, LeaseBreak, Lock, Node, Open, Session, Tcon
 from appliance.models.common import Page
 from appliance.problems import not_found
 from appliance.services import activity, closing, holdings
@@ -27,6 +27,7 @@ _DryRun = Annotated[bool, Query(description="Do nothing, and tell what it would 
 _SessionId = Annotated[str, Path(description="Id of a session.")]
 _TconId = Annotated[str, Path(description="Id of a tree connect.")]
 _OpenId = Annotated[str, Path(description="Id of an open.")]
+_LeaseId = Annotated[str, Path(description="Id of a lease: the client's GUID, a colon, the lease key.")]
 _NodeId = Annotated[str, Path(description="Id or name of a node.")]
 
 
@@ -129,18 +130,46 @@ def get_open(call: Call, open_id: _OpenId) -> Open:
 
 
 @router.delete("/opens/{open_id}", summary="Close an open file", **rules("activity:close", audit="open.close"))
-def close_open(call: Call, open_id: _OpenId, reason: _Reason = "", dry_run: _DryRun = False) -> Done | Impact:
-    """Close one handle. Answers after the SMB server has done it."""
+def close_open(
+    call: Call,
+    open_id: _OpenId,
+    reason: _Reason = "",
+    dry_run: _DryRun = False,
+    break_lease_wait: Annotated[
+        float,
+        Query(
+            ge=0,
+            le=60,
+            description="Ask the client to write back what it caches, and wait this many seconds at most; 0 does not.",
+        ),
+    ] = 0.0,
+) -> Done | Impact:
+    """Close one handle, also one whose client is away. Answers after the SMB server has done it."""
     if dry_run:
         return closing.open_impact(call.work, open_id)
-    return closing.close_open(call.work, open_id, reason)
+    return closing.close_open(call.work, open_id, reason, break_lease_wait)
 
 
 @router.get("/leases", summary="List leases", **_READ)
 def list_leases(call: Call, page: Paging) -> Page[Lease]:
     """List what clients cache, and which breaks are under way."""
     with call.work.engine.connect() as connection:
-        return holdings.list_leases(connection, page)
+        found = holdings.list_leases(connection, page)
+    return found.model_copy(update={"items": holdings.with_waiting(call.work.core, found.items)})
+
+
+@router.get("/leases/{lease_id}", summary="Get a lease", **_READ)
+def get_lease(call: Call, lease_id: _LeaseId) -> Lease:
+    """Return one lease; 404 when the client has given it back."""
+    with call.work.engine.connect() as connection:
+        found = holdings.get_lease(connection, lease_id)
+    return holdings.with_waiting(call.work.core, [found])[0]
+
+
+@router.post("/leases/{lease_id}:break", summary="Break a lease", **rules("activity:close", audit="lease.break"))
+def break_lease(call: Call, lease_id: _LeaseId, wanted: LeaseBreak) -> Done:
+    """Take back what a client caches; it writes back its changes first. Its handles stay open."""
+    return closing.break_lease(call.work, lease_id, wanted)
 
 
 @router.get("/locks", summary="List byte-range locks", **_READ)

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from appliance.models.common import Id, Moment, Shape
+from appliance.models.common import Id, Input, Moment, Shape
 
 
 class Principal(Shape):
@@ -114,6 +114,7 @@ class Durable(Shape):
     kind: Literal["", "durable", "persistent", "resilient"] = Field(description="Kind of handle; empty for ordinary.")
     timeout_seconds: float = Field(description="How long the server keeps it without its client.")
     disconnected_at: Moment | None = Field(description="Since when its client is away; null while connected.")
+    expires_at: Moment | None = Field(description="When the server gives it up unless the client comes back before.")
 
 
 class Open(Shape):
@@ -125,7 +126,7 @@ class Open(Shape):
     session_id: Id | None = Field(description="The session that holds it; null while its client is away.")
     tcon_id: Id | None = Field(description="The tree connect that holds it; null while its client is away.")
     node: str = Field(description="The node that serves it.")
-    user: str = Field(description="Account name of the session; empty while its client is away.")
+    user: str = Field(description="Account name of the holder; empty for anonymous.")
     client: Client | None = Field(description="The client of the session; null while it is away.")
     share: str = Field(description="Name of the share.")
     path: str = Field(description="Path within the share, separated by backslashes; empty for its root.")
@@ -167,7 +168,22 @@ class Lease(Shape):
     version: int = Field(description="1 or 2.")
     node: str = Field(description="The node that granted it.")
     users: list[str] = Field(description="Who holds handles under it.")
+    clients: list[str] = Field(description="Names or addresses of the machines that hold handles under it.")
     paths: list[str] = Field(description="The files that it covers, with their share.")
+    handles: int = Field(description="Number of handles under it.")
+    waiting: list[str] = Field(
+        default_factory=list, description="Who waits for the break that is under way, as far as the server tells."
+    )
+
+
+class LeaseBreak(Input):
+    """How a lease is to be broken."""
+
+    keep: Literal["", "R", "RH"] = Field(default="", description="What the client may go on caching.")
+    wait_seconds: float = Field(
+        default=10.0, ge=0, le=60, description="How long to wait for the client's answer before answering."
+    )
+    reason: str = Field(default="", max_length=256, description="Why; it goes to the audit log.")
 
 
 class Lock(Shape):
@@ -181,6 +197,7 @@ class Lock(Shape):
     user: str = Field(description="Account name of the holder.")
     share: str = Field(description="Name of the share.")
     path: str = Field(description="Path within the share.")
+    client: str = Field(description="Name or address of the machine; empty while it is away.")
     node: str = Field(description="The node that granted it.")
 
 
@@ -209,7 +226,7 @@ class Handle(Shape):
 
     id: Id
     path: str = Field(description="Share and path.")
-    user: str = Field(description="Who holds it; empty while its client is away.")
+    user: str = Field(description="Who holds it; empty for anonymous.")
     access: str = Field(description="What it may do, in words.")
     last_io_at: Moment = Field(description="When it was last read or written.")
     risk: Literal["safe", "attention", "loss"] = Field(
@@ -224,6 +241,11 @@ class Impact(Shape):
     sessions_ended: list[Id] = Field(description="Sessions that would end.")
     opens_closed: list[Handle] = Field(description="Handles that would be closed, the riskiest first.")
     summary: str = Field(description="The impact in a sentence.")
+
+    @property
+    def may_lose_data(self) -> bool:
+        """Whether some client may hold data that is not on the server yet."""
+        return any(handle.risk == "loss" for handle in self.opens_closed)
 
 
 class Done(Shape):

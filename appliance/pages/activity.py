@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Query
 from fastapi.responses import RedirectResponse, Response
@@ -11,14 +11,14 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from appliance.api.dependencies import find_caller
 from appliance.api.system import event_number
-from appliance.models.activity import Impact
-from appliance.pages.context import Page, PageContext, Posted, text
+from appliance.models.activity import Impact, LeaseBreak
+from appliance.pages.context import Page, PageContext, Posted, text, ticked
 from appliance.pages.rendering import done, is_fragment_request
 from appliance.problems import Problem
 from appliance.services import activity, closing, holdings
 from appliance.services.activity import ActivityFilter
 from appliance.services.paging import PageRequest
-from appliance.services.words import plural
+from appliance.services.words import caching_words, plural
 from appliance.streams import Stream, page_hints
 
 router = APIRouter(prefix="/activity")
@@ -26,6 +26,10 @@ router = APIRouter(prefix="/activity")
 _Text = Annotated[str, Query(max_length=500)]
 _Sort = Annotated[str | None, Query(max_length=40)]
 _PAGE = 200
+_WAIT = 10
+"""Seconds that a client has to write back what it caches."""
+_STAYS = "The file itself stays on disk, and the session stays connected."
+_STAYS_AWAY = "The file itself stays on disk. The client is away and will have to open it anew."
 
 
 @router.get("")
@@ -59,24 +63,32 @@ def session(page: Page, session_id: str) -> Response:
 
 @router.get("/opens")
 def opens(
-    page: Page, q: _Text = "", user: _Text = "", share: _Text = "", after: _Sort = None, sort: _Sort = None
+    page: Page,
+    q: _Text = "",
+    user: _Text = "",
+    share: _Text = "",
+    after: _Sort = None,
+    sort: _Sort = None,
+    away: bool | None = None,
 ) -> Response:
     """Show what is open."""
-    wanted = ActivityFilter(q=q, user=user, share=share)
+    wanted = ActivityFilter(q=q, user=user, share=share, away=away)
     with page.work.engine.connect() as connection:
         found = activity.list_opens(connection, wanted, PageRequest(_PAGE, after, sort))
         counts = activity.count_activity(connection)
-    return _draw(page, "opens", found=found, counts=counts, q=q, user=user, share=share, sort=sort or "-opened_at")
+    values = {"q": q, "user": user, "share": share, "away": away, "sort": sort or "-opened_at"}
+    return _draw(page, "opens", found=found, counts=counts, **values)
 
 
 @router.get("/locks")
 def locks(page: Page) -> Response:
     """Show leases and byte-range locks."""
     with page.work.engine.connect() as connection:
-        leases = holdings.list_leases(connection, PageRequest(_PAGE))
+        leases = holdings.list_leases(connection, PageRequest(_PAGE)).items
         found = holdings.list_locks(connection)
         counts = activity.count_activity(connection)
-    return _draw(page, "locks", leases=leases.items, locks=found.items, counts=counts)
+    leases = holdings.with_waiting(page.work.core, leases)
+    return _draw(page, "locks", leases=leases, locks=found.items, counts=counts)
 
 
 @router.get("/nodes")
@@ -94,23 +106,56 @@ def ask_close(page: Page, open_id: str) -> Response:
     with page.work.engine.connect() as connection:
         found = activity.get_open(connection, open_id)
     impact = closing.open_impact(page.work, open_id)
+    is_away = found.durable.disconnected_at is not None
     return _ask(
         page,
         impact,
         title=f"Close {found.name}?" if not found.user else f"Close {found.name} held by {found.user}?",
         action=f"/activity/opens/{open_id}/close",
-        verb="Close directory" if found.is_directory else "Close file",
+        verb="Drop handle" if is_away else "Close directory" if found.is_directory else "Close file",
         keep="Keep open",
-        unaffected="The file itself stays on disk, and the session stays connected.",
+        unaffected=_STAYS_AWAY if is_away else _STAYS,
         back="/activity/opens",
+        wait=_WAIT if impact.may_lose_data and not is_away else 0,
     )
 
 
 @router.post("/opens/{open_id}/close")
 def close(page: Page, open_id: str, form: Posted) -> Response:
     """Close a file through the SMB server."""
-    closing.close_open(page.work, open_id, text(form, "reason"))
-    return done(page.request, "/activity/opens", "The file was closed.")
+    wait = _WAIT if ticked(form, "break_first") else 0
+    result = closing.close_open(page.work, open_id, text(form, "reason"), wait)
+    return done(page.request, "/activity/opens", f"{result.detail} The file was closed.".lstrip())
+
+
+@router.get("/leases/{lease_id}/break")
+def ask_break(page: Page, lease_id: str) -> Response:
+    """Show what breaking a lease would do."""
+    with page.work.engine.connect() as connection:
+        found = holdings.get_lease(connection, lease_id)
+    name = found.paths[0].rpartition("\\")[2] if found.paths else "this file"
+    who = found.users[0] if found.users else "its client"
+    summary = f"The client caches {caching_words('lease', found.state)} and is asked to give that up."
+    return _draw_question(
+        page,
+        impact=None,
+        lease=found,
+        summary=f"{summary} It writes its changes back first.",
+        title=f"Break the lease that {who} holds on {name}?",
+        action=f"/activity/leases/{lease_id}/break",
+        verb="Break lease",
+        keep="Keep lease",
+        unaffected="Open handles stay open; the client asks the server more often from then on.",
+        back="/activity/locks",
+    )
+
+
+@router.post("/leases/{lease_id}/break")
+def break_lease(page: Page, lease_id: str, form: Posted) -> Response:
+    """Break a lease through the SMB server."""
+    keep: Literal["", "RH"] = "RH" if text(form, "keep") == "RH" else ""
+    wanted = LeaseBreak(keep=keep, wait_seconds=_WAIT, reason=text(form, "reason")[:256])
+    return done(page.request, "/activity/locks", closing.break_lease(page.work, lease_id, wanted).detail)
 
 
 @router.get("/sessions/{session_id}/disconnect")
@@ -159,7 +204,11 @@ def _draw(page: PageContext, name: str, **values: Any) -> Response:
 
 
 def _ask(page: PageContext, impact: Impact, **values: Any) -> Response:
-    template = "dialogs/confirm.html" if is_fragment_request(page.request) else "pages/confirm.html"
     if not impact.opens_closed and not impact.sessions_ended:
         raise Problem(404, "gone", "It is gone already", "Nothing is open there any more.")
-    return page.render(template, impact=impact, **values)
+    return _draw_question(page, impact=impact, **values)
+
+
+def _draw_question(page: PageContext, **values: Any) -> Response:
+    template = "dialogs/confirm.html" if is_fragment_request(page.request) else "pages/confirm.html"
+    return page.render(template, **values)

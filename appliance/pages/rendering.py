@@ -19,7 +19,7 @@ from markupsafe import Markup
 import webui
 from appliance.models.shares import principal_words
 from appliance.problems import Problem
-from appliance.services.words import caching_words, deed_words, plural
+from appliance.services.words import caching_words, deed_words, handle_kind_words, plural
 
 _ROOT = Path(webui.__file__).parent
 STATIC_FOLDER = _ROOT / "static"
@@ -43,11 +43,13 @@ class Renderer:
         environment.globals.update(icon=icon, static=static_address, plural=plural)
         environment.filters.update(
             ago=ago,
+            left=left,
             size=size,
             stamp=stamp,
             iso=iso,
             initials=initials,
             caching=caching_words,
+            handle_kind=handle_kind_words,
             deed=deed_words,
             principal=principal_words,
             segment=lambda text: quote(text, safe=""),
@@ -134,6 +136,11 @@ def ago(moment: datetime, now: datetime) -> str:
         if seconds >= length:
             return f"{seconds // length} {unit}"
     return f"{seconds} s"
+
+
+def left(moment: datetime, now: datetime) -> str:
+    """Return how long it is until something, in one unit: "38 s left"."""
+    return "expiring" if moment <= now else f"{ago(now, moment)} left"
 
 
 def stamp(moment: datetime) -> str:

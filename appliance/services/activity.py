@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, RowMapping, Select, func, or_, select
@@ -29,7 +30,7 @@ from appliance.services.paging import Order, PageRequest, split
 from appliance.services.words import access_summary, share_mode_words
 from smbcore.nt import access
 from smbcore.state import outbox
-from smbcore.state.schema import lease, open_, session, tcon, version
+from smbcore.state.schema import account, lease, open_, session, tcon, version
 
 _SESSION_ORDER = Order(
     {
@@ -193,10 +194,12 @@ _OWNER = (
 _TCONS = select(tcon, *_OWNER).select_from(
     tcon.outerjoin(session, session.c.key == tcon.c.session_key).outerjoin(version, version.c.node_id == tcon.c.node_id)
 )
-_OPENS = select(open_, *_OWNER).select_from(
-    open_.outerjoin(session, session.c.key == open_.c.session_key).outerjoin(
-        version, version.c.node_id == open_.c.node_id
-    )
+_HOLDER = func.coalesce(session.c.user, account.c.name, "")
+"""Who holds an open: the user of its session, or of the session that its client had before it went away."""
+_OPENS = select(open_, *_OWNER, _HOLDER.label("holder")).select_from(
+    open_.outerjoin(session, session.c.key == open_.c.session_key)
+    .outerjoin(account, account.c.sid == open_.c.owner_sid)
+    .outerjoin(version, version.c.node_id == open_.c.node_id)
 )
 
 
@@ -222,14 +225,16 @@ def _tcon_conditions(wanted: ActivityFilter) -> list[ColumnElement[bool]]:
 
 
 def _open_conditions(wanted: ActivityFilter) -> list[ColumnElement[bool]]:
-    conditions = _owner_conditions(wanted)
+    conditions = _owner_conditions(replace(wanted, user=""))
+    if wanted.user:
+        conditions.append(func.lower(_HOLDER) == wanted.user.lower())
     share, prefix = wanted.share, wanted.path_prefix
     found = parse_unc(wanted.q)
     if found is not None:
         share, prefix = found[0] or share, found[1] or prefix
     elif wanted.q:
         needle = wanted.q.replace("/", "\\")
-        conditions.append(_contains(needle, open_.c.path, open_.c.share, session.c.user, session.c.client_address))
+        conditions.append(_contains(needle, open_.c.path, open_.c.share, _HOLDER, session.c.client_address))
     if share:
         conditions.append(func.lower(open_.c.share) == share.lower())
     if prefix:
@@ -340,7 +345,7 @@ def _open(row: RowMapping) -> Open:
         session_id=None if row["session_key"] is None else str(row["session_key"]),
         tcon_id=None if row["tcon_key"] is None else str(row["tcon_key"]),
         node=row["node_name"] or row["node_id"],
-        user=clean(row["user"] or ""),
+        user=clean(row["holder"]),
         client=_client(row),
         share=clean(row["share"]),
         path=clean(row["path"]),
@@ -352,15 +357,23 @@ def _open(row: RowMapping) -> Open:
         share_mode=ShareMode(mask=row["share_mode"], words=share_mode_words(row["share_mode"])),
         create_options=f"0x{row['create_options']:08x}",
         caching=_caching(row),
-        durable=Durable(
-            kind=row["durable"], timeout_seconds=row["timeout_ms"] / 1000, disconnected_at=row["disconnected_at"]
-        ),
+        durable=_durable(row),
         locks=row["locks"],
         pending_delete=row["delete_pending"],
         opened_at=row["opened_at"],
         last_io_at=row["last_io_at"],
         bytes_read=row["bytes_read"],
         bytes_written=row["bytes_written"],
+    )
+
+
+def _durable(row: RowMapping) -> Durable:
+    since = row["disconnected_at"]
+    return Durable(
+        kind=row["durable"],
+        timeout_seconds=row["timeout_ms"] / 1000,
+        disconnected_at=since,
+        expires_at=None if since is None else since + timedelta(milliseconds=row["timeout_ms"]),
     )
 
 

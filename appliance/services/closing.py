@@ -7,14 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from appliance.models.activity import Done, Handle, Impact, Open
+from appliance.models.activity import Done, Handle, Impact, LeaseBreak, Open
 from appliance.problems import Problem
 from appliance.services.activity import get_open, get_session, get_tcon, opens_of_session, opens_of_tcon
+from appliance.services.holdings import get_lease
 from appliance.services.words import plural, writes
 from appliance.services.work import Deed, Work
 from smbcore.control import messages
-from smbcore.control.messages import CloseOpen, DisconnectSession, DisconnectTcon, Message
+from smbcore.control.messages import BreakLease, CloseOpen, DisconnectSession, DisconnectTcon, Message
 
+_NOTHING = Done(closed=0, detail="")
 _ORDER = {"loss": 0, "attention": 1, "safe": 2}
 
 
@@ -38,12 +40,26 @@ def tcon_impact(work: Work, tcon_id: str) -> Impact:
         return handles_impact(opens_of_tcon(connection, tcon_id))
 
 
-def close_open(work: Work, open_id: str, reason: str = "") -> Done:
-    """Close one open; Problem 404 when it is gone, 503 when the core does not answer."""
+def close_open(work: Work, open_id: str, reason: str = "", wait: float = 0.0) -> Done:
+    """Close one open; Problem 404 when it is gone, 503 when the core does not answer.
+
+    wait  seconds that the client has to write back what it caches before; 0 closes at once
+    """
     with work.engine.connect() as connection:
         found = get_open(connection, open_id)
-    deed = Deed("open.close", f"{found.share}\\{found.path}", {"id": open_id, "user": found.user, "reason": reason})
-    return _command(work, deed, CloseOpen(int(open_id), reason))
+    detail = {"id": open_id, "user": found.user, "reason": reason, "wait_seconds": wait}
+    deed = Deed("open.close", f"{found.share}\\{found.path}", detail)
+    return _command(work, deed, CloseOpen(int(open_id), reason, float(wait)))
+
+
+def break_lease(work: Work, lease_id: str, wanted: LeaseBreak) -> Done:
+    """Take back what a client caches of a file; Problem 404 or 503 as above."""
+    with work.engine.connect() as connection:
+        found = get_lease(connection, lease_id)
+    detail = {"id": lease_id, "users": found.users, "from": found.state, "to": wanted.keep, "reason": wanted.reason}
+    deed = Deed("lease.break", found.paths[0] if found.paths else found.lease_key, detail)
+    message = BreakLease(found.client_guid, found.lease_key, wanted.keep, wanted.wait_seconds, wanted.reason)
+    return _command(work, deed, message).model_copy(update={"closed": 0})
 
 
 def disconnect_session(work: Work, session_id: str, reason: str = "") -> Done:
@@ -79,16 +95,17 @@ def _command(work: Work, deed: Deed, message: Message) -> Done:
     except Problem as problem:
         work.record(deed, "failed", {"problem": problem.code})
         raise
-    work.record(deed, "done")
-    if isinstance(reply, messages.Done):
-        return Done(closed=reply.count, detail=reply.detail)
-    return Done(closed=0, detail="")
+    done = Done(closed=reply.count, detail=reply.detail) if isinstance(reply, messages.Done) else _NOTHING
+    work.record(deed, "done", {"answer": done.detail} if done.detail else None)
+    return done
 
 
 def _handle(item: Open) -> Handle:
     risk, why = "safe", "Opened for reading: nothing is lost."
     if item.is_directory:
         why = "A directory: nothing is lost."
+    elif item.durable.disconnected_at is not None and item.caching.may_write_behind:
+        risk, why = "loss", "Its client is away and may still hold changes; they would be lost."
     elif item.caching.may_write_behind and writes(int(item.access.mask, 16)):
         risk, why = "loss", "The client may hold changes that are not on the server yet; they would be lost."
     elif item.durable.disconnected_at is not None:

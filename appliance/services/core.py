@@ -8,7 +8,7 @@ from typing import Protocol
 from appliance.problems import Problem, core_unreachable
 from smbcore.control.client import call
 from smbcore.control.errors import CommandFailed, ControlUnavailable
-from smbcore.control.messages import Message
+from smbcore.control.messages import BreakLease, CloseOpen, Message
 
 _STATUS_OF_CODE = {"not_found": 404, "invalid": 422, "conflict": 409, "busy": 409}
 
@@ -35,10 +35,18 @@ class SocketCore:
     def request(self, message: Message) -> Message:
         """Carry out one command and return its reply."""
         try:
-            return call(self._path, message, timeout=self._timeout)
+            return call(self._path, message, timeout=self._timeout + _patience(message))
         except ControlUnavailable as error:
             raise core_unreachable() from error
         except CommandFailed as error:
             status = _STATUS_OF_CODE.get(error.code, 502)
             code = error.code.replace("_", "-")
             raise Problem(status, f"core-{code}", "The SMB server refused the command", error.message) from error
+
+
+def _patience(message: Message) -> float:
+    """Return the seconds that a command may wait for a client before it is answered."""
+    match message:
+        case CloseOpen(polite_wait=seconds) | BreakLease(wait=seconds):
+            return seconds
+    return 0.0

@@ -3,57 +3,75 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Literal
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, RowMapping, func, select
 
 from appliance.models.activity import Lease, Lock, Node
 from appliance.models.common import Page, clean
+from appliance.problems import Problem, not_found
+from appliance.services.core import Core
 from appliance.services.paging import Order, PageRequest, split
+from smbcore.control.messages import ListWaiting, Waiting
 from smbcore.state import outbox
-from smbcore.state.schema import byte_range, lease, open_, session, version
+from smbcore.state.schema import account, byte_range, lease, open_, session, version
 
 SILENT_AFTER = timedelta(seconds=30)
 """A node that was not heard of for this long is silent."""
 
 _LEASE_ORDER = Order({"lease_key": lease.c.lease_key}, lease.c.client_guid, "lease_key")
+_LEASES = select(lease, version.c.name.label("node_name")).select_from(
+    lease.outerjoin(version, version.c.node_id == lease.c.node_id)
+)
+_HOLDER = (
+    func.coalesce(session.c.user, account.c.name, "").label("holder"),
+    func.coalesce(func.nullif(session.c.client_name, ""), session.c.client_address, "").label("client"),
+)
 
 
 def list_leases(connection: Connection, page: PageRequest | None = None) -> Page[Lease]:
     """Return a page of leases, with the files they cover and who holds them."""
     page = page or PageRequest()
-    query = select(lease, version.c.name.label("node_name")).select_from(
-        lease.outerjoin(version, version.c.node_id == lease.c.node_id)
-    )
+    query = _LEASES
     found = connection.execute(_LEASE_ORDER.apply(query, page)).mappings().all()
     rows, cursor = split(found, page.limit)
-    paths, users = _covered(connection, [row["lease_key"] for row in rows])
-    items = [
-        Lease(
-            id=f"{row['client_guid']}:{row['lease_key']}",
-            client_guid=row["client_guid"],
-            lease_key=row["lease_key"],
-            state=row["state"],
-            breaking_to=row["breaking_to"],
-            epoch=row["epoch"],
-            version=row["version"],
-            node=row["node_name"] or row["node_id"],
-            users=users[row["client_guid"], row["lease_key"]],
-            paths=paths[row["client_guid"], row["lease_key"]],
-        )
-        for row in rows
-    ]
+    covered = _covered(connection, [row["lease_key"] for row in rows])
+    items = [_lease(row, covered[row["client_guid"], row["lease_key"]]) for row in rows]
     return Page[Lease](items=items, next=cursor, seq=str(outbox.last_seq(connection)))
+
+
+def get_lease(connection: Connection, lease_id: str) -> Lease:
+    """Return one lease, CLIENT_GUID:LEASE_KEY; Problem 404 when it is gone."""
+    client_guid, _, lease_key = lease_id.partition(":")
+    wanted = _LEASES.where(lease.c.client_guid == client_guid, lease.c.lease_key == lease_key)
+    row = connection.execute(wanted).mappings().first()
+    if row is None:
+        raise not_found("lease", lease_id)
+    return _lease(row, _covered(connection, [lease_key])[client_guid, lease_key])
+
+
+def with_waiting(core: Core, leases: list[Lease]) -> list[Lease]:
+    """Return the leases with who waits for those that are being broken; the SMB server is asked if there are any."""
+    if all(item.breaking_to is None for item in leases):
+        return leases
+    try:
+        reply = core.request(ListWaiting())
+    except Problem:
+        return leases  # the list is good without it, and the overview tells that nobody answers
+    users = reply.users if isinstance(reply, Waiting) else {}
+    return [item.model_copy(update={"waiting": users.get(item.id, [])}) for item in leases]
 
 
 def list_locks(connection: Connection, limit: int = 500) -> Page[Lock]:
     """Return byte-range locks by file; one page, because nobody reads more."""
     query = (
-        select(byte_range, open_.c.share, open_.c.path, session.c.user, version.c.name.label("node_name"))
+        select(byte_range, open_.c.share, open_.c.path, *_HOLDER, version.c.name.label("node_name"))
         .select_from(
             byte_range.join(open_, open_.c.key == byte_range.c.open_key)
             .outerjoin(session, session.c.key == open_.c.session_key)
+            .outerjoin(account, account.c.sid == open_.c.owner_sid)
             .outerjoin(version, version.c.node_id == byte_range.c.node_id)
         )
         .order_by(open_.c.share, open_.c.path, byte_range.c.offset)
@@ -66,7 +84,8 @@ def list_locks(connection: Connection, limit: int = 500) -> Page[Lock]:
             offset=str(row["offset"]),
             length=str(row["length"]),
             exclusive=row["exclusive"],
-            user=clean(row["user"] or ""),
+            user=clean(row["holder"]),
+            client=clean(row["client"]),
             share=clean(row["share"]),
             path=clean(row["path"]),
             node=row["node_name"] or row["node_id"],
@@ -115,24 +134,50 @@ def _counts_by_node(connection: Connection, name: str) -> dict[str, int]:
     return {row.node_id: row.number for row in connection.execute(query)}
 
 
-_Covered = defaultdict[tuple[str, str], list[str]]
+@dataclass(slots=True)
+class _Covered:
+    """What is open under one lease."""
+
+    paths: list[str] = field(default_factory=list)
+    users: list[str] = field(default_factory=list)
+    clients: list[str] = field(default_factory=list)
+    handles: int = 0
 
 
-def _covered(connection: Connection, lease_keys: list[str]) -> tuple[_Covered, _Covered]:
-    paths: _Covered = defaultdict(list)
-    users: _Covered = defaultdict(list)
+def _covered(connection: Connection, lease_keys: list[str]) -> defaultdict[tuple[str, str], _Covered]:
+    found: defaultdict[tuple[str, str], _Covered] = defaultdict(_Covered)
     query = (
-        select(open_.c.client_guid, open_.c.lease_key, open_.c.share, open_.c.path, session.c.user)
-        .select_from(open_.outerjoin(session, session.c.key == open_.c.session_key))
+        select(open_.c.client_guid, open_.c.lease_key, open_.c.share, open_.c.path, *_HOLDER)
+        .select_from(
+            open_.outerjoin(session, session.c.key == open_.c.session_key).outerjoin(
+                account, account.c.sid == open_.c.owner_sid
+            )
+        )
         .where(open_.c.lease_key.in_(lease_keys))
-        .distinct()
         .order_by(open_.c.share, open_.c.path)
     )
     for row in connection.execute(query):
-        key = (row.client_guid, row.lease_key)
-        path = clean(f"{row.share}\\{row.path}" if row.path else row.share)
-        if path not in paths[key]:
-            paths[key].append(path)
-        if row.user and clean(row.user) not in users[key]:
-            users[key].append(clean(row.user))
-    return paths, users
+        covered = found[row.client_guid, row.lease_key]
+        covered.handles += 1
+        path = f"{row.share}\\{row.path}" if row.path else row.share
+        for texts, text in ((covered.paths, path), (covered.users, row.holder), (covered.clients, row.client)):
+            if text and clean(text) not in texts:
+                texts.append(clean(text))
+    return found
+
+
+def _lease(row: RowMapping, covered: _Covered) -> Lease:
+    return Lease(
+        id=f"{row['client_guid']}:{row['lease_key']}",
+        client_guid=row["client_guid"],
+        lease_key=row["lease_key"],
+        state=row["state"],
+        breaking_to=row["breaking_to"],
+        epoch=row["epoch"],
+        version=row["version"],
+        node=row["node_name"] or row["node_id"],
+        users=covered.users,
+        clients=covered.clients,
+        paths=covered.paths,
+        handles=covered.handles,
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
@@ -20,7 +21,7 @@ from appliance.services.holdings import list_nodes
 from appliance.services.paging import PageRequest
 from appliance.services.shares import list_shares
 from appliance.services.work import Work
-from smbcore.control.messages import Ping
+from smbcore.control.messages import Counters, ListCounters, Ping
 from smbcore.state.schema import account, session
 
 _NEARLY_FULL = 0.9
@@ -62,7 +63,10 @@ class Volume:
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """Everything on the first page."""
+    """Everything on the first page.
+
+    carried_over  handles that survived the last restart of the SMB server; None when it does not answer
+    """
 
     attention: tuple[Attention, ...]
     counts: Counts
@@ -72,10 +76,12 @@ class Overview:
     recent: tuple[AuditRecord, ...]
     bytes_in: int
     bytes_out: int
+    carried_over: int | None
 
 
 def read_overview(work: Work) -> Overview:
     """Gather the overview."""
+    counters = _counters(work)
     with work.engine.connect() as connection:
         found_shares = list_shares(connection)
         volumes = _volumes(found_shares)
@@ -84,7 +90,7 @@ def read_overview(work: Work) -> Overview:
         ).one()
         page = PageRequest(limit=_BUSIEST, sort="-opens")
         return Overview(
-            attention=tuple(_attention(work, connection, found_shares, volumes)),
+            attention=tuple(_attention(work, connection, found_shares, volumes, is_alive=counters is not None)),
             counts=count_activity(connection),
             busiest=tuple(list_sessions(connection, page=page).items),
             shares=tuple(sorted(found_shares, key=lambda share: -share.opens)[:_BUSIEST]),
@@ -92,6 +98,7 @@ def read_overview(work: Work) -> Overview:
             recent=tuple(search(connection, AuditFilter(), _RECENT).items),
             bytes_in=int(bytes_in),
             bytes_out=int(bytes_out),
+            carried_over=None if counters is None else counters.get("handles_carried_over", 0),
         )
 
 
@@ -104,9 +111,20 @@ def is_core_alive(work: Work) -> bool:
     return True
 
 
-def _attention(work: Work, connection: Connection, shares: list[Share], volumes: tuple[Volume, ...]) -> list[Attention]:
+def _counters(work: Work) -> Mapping[str, int] | None:
+    """Return the counters of the SMB server; None when it does not answer."""
+    try:
+        reply = work.core.request(ListCounters())
+    except Problem:
+        return None
+    return reply.values if isinstance(reply, Counters) else {}
+
+
+def _attention(
+    work: Work, connection: Connection, shares: list[Share], volumes: tuple[Volume, ...], *, is_alive: bool
+) -> list[Attention]:
     found: list[Attention] = []
-    if not is_core_alive(work):
+    if not is_alive:
         found.append(
             Attention(
                 "danger",

@@ -23,11 +23,17 @@ _DEEDS = {
     "token.create": "made the",
     "token.revoke": "revoked the",
     "open.close": "closed",
+    "lease.break": "broke the lease on",
     "session.disconnect": "disconnected",
     "tcon.disconnect": "disconnected the share",
     "sign_in": "signed in as",
     "sign_out": "signed out",
     "setup": "set the server up with",
+}
+_HANDLE_KINDS = {
+    "durable": "Kept for a while when the connection is lost, unless somebody else needs the file.",
+    "resilient": "Kept for a while when the connection is lost, with its locks.",
+    "persistent": "Kept when the connection is lost and when the server restarts; nobody else gets the file meanwhile.",
 }
 _LEASES = (("R", "read"), ("W", "write"), ("H", "handle"))
 
@@ -57,6 +63,11 @@ def caching_words(kind: str, level: str) -> str:
     if kind == "oplock":
         return _OPLOCKS.get(level, level)
     return ", ".join(word for letter, word in _LEASES if letter in level) or "nothing"
+
+
+def handle_kind_words(kind: str) -> str:
+    """Return what a kind of handle promises."""
+    return _HANDLE_KINDS.get(kind, kind)
 
 
 def deed_words(action: str) -> str:

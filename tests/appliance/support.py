@@ -12,15 +12,20 @@ from appliance.installation import Installation
 from appliance.state import AppState
 from smbcore.control.errors import CommandFailed
 from smbcore.control.messages import (
+    BreakLease,
     CloseOpen,
+    Counters,
     DisconnectSession,
     DisconnectTcon,
     DisconnectUser,
     Done,
+    ListCounters,
+    ListWaiting,
     Message,
     Ping,
     Pong,
     ReloadConfiguration,
+    Waiting,
 )
 from smbcore.state import accounts, outbox
 from smbcore.state.engine import writing
@@ -53,6 +58,7 @@ class FakeCore:
 
     engine: Engine
     heard: list[Message] = field(default_factory=list)
+    waiting: dict[str, list[str]] = field(default_factory=dict)
 
     async def handle(self, message: Message) -> Message:
         self.heard.append(message)
@@ -61,6 +67,12 @@ class FakeCore:
                 return Pong("node", "boot", "holdfast test", "2026-11-22T12:00:00Z")
             case ReloadConfiguration() | DisconnectUser():
                 return Done()
+            case ListCounters():
+                return Counters({"opens": 1, "handles_carried_over": 37})
+            case ListWaiting():
+                return Waiting(self.waiting)
+            case BreakLease():
+                return Done("The client has written back what it cached.", 1)
             case CloseOpen(open_key=key):
                 return self._remove("opens", open_, key)
             case DisconnectSession(session_key=key):

@@ -69,9 +69,19 @@ function hotKey(event) {
 function keepAgesTrue() {
   const now = Date.now();
   for (const time of document.querySelectorAll("time[data-ago]")) {
-    const seconds = Math.max(0, Math.floor((now - Date.parse(time.dateTime)) / 1000));
-    const [unit, length] = UNITS.find(([, size]) => seconds >= size) ?? ["s", 1];
-    const text = `${Math.floor(seconds / length)} ${unit}`;
-    if (time.textContent !== text) time.textContent = text;
+    put(time, inOneUnit(Math.max(0, Math.floor((now - Date.parse(time.dateTime)) / 1000))));
   }
+  for (const time of document.querySelectorAll("time[data-left]")) {
+    const seconds = Math.floor((Date.parse(time.dateTime) - now) / 1000);
+    put(time, seconds > 0 ? `${inOneUnit(seconds)} left` : "expiring");
+  }
+}
+
+function inOneUnit(seconds) {
+  const [unit, length] = UNITS.find(([, size]) => seconds >= size) ?? ["s", 1];
+  return `${Math.floor(seconds / length)} ${unit}`;
+}
+
+function put(element, text) {
+  if (element.textContent !== text) element.textContent = text;
 }
