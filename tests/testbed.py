@@ -35,6 +35,7 @@ from smbcore.state.keyfile import KeyFile  # noqa: E402
 from smbcore.state.passwords import derive  # noqa: E402
 from smbcore.state.settings import change_settings  # noqa: E402
 from smbcore.state.shares import NewShare, create_share  # noqa: E402
+from smbcore.vfs.posix.backend import PosixBackend  # noqa: E402
 
 USERS = (("testuser", "testpass", "user"), ("testuser2", "testpass2", "user"), ("admin", "adminpass", "administrator"))
 EVERYONE = (ShareAccess("everyone", "full"),)
@@ -62,7 +63,20 @@ def snapshot_folder(folder: Path) -> None:
     original = folder / "subdir" / "hardlink"
     original.touch()
     os.link(original, snapshot / "subdir" / "hardlink")
-    os.setxattr(snapshot / "foo", "user.DosStream.bar:$DATA", b"baz")
+    asyncio.run(write_stream(snapshot, "foo", "bar", b"baz"))
+
+
+async def write_stream(folder: Path, name: str, stream: str, content: bytes) -> None:
+    """Give a file a named stream, as a client would."""
+    backend = PosixBackend(folder)
+    try:
+        node = await backend.open((name,))
+        data, _ = node.open_stream(stream, create=True)
+        await data.write(0, content)
+        data.close()
+        node.close()
+    finally:
+        backend.close()
 
 
 ROLES = (

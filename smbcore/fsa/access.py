@@ -43,17 +43,15 @@ async def decide_access(
     readonly    the file is READONLY: MAXIMUM_ALLOWED then leaves out writing
     Errors: ACCESS_DENIED;  PRIVILEGE_NOT_HELD.
     """
-    maximum = volume.security.maximal_access(descriptor, p.token) & p.access_limit
-    if volume.read_only:
-        maximum &= volume.readable_access
+    limit = p.access_limit & volume.grantable(node.path)
+    maximum = volume.security.maximal_access(descriptor, p.token) & limit
     wanted = (desired | needed) & ~MAXIMUM_ALLOWED
     missing = wanted & ~maximum
     if not missing and not desired & MAXIMUM_ALLOWED:
         return desired
     if missing:
         backup = bool(p.create_options & c.FILE_OPEN_FOR_BACKUP_INTENT)
-        missing &= ~volume.security.privileged(descriptor, p.token, missing, backup_intent=backup)
-    limit = p.access_limit & (volume.readable_access if volume.read_only else -1)
+        missing &= ~(volume.security.privileged(descriptor, p.token, missing, backup_intent=backup) & limit)
     asked_of_parent = (missing | (~maximum if desired & MAXIMUM_ALLOWED else 0)) & _FROM_PARENT & limit
     if asked_of_parent and node.path:
         by_parent = await _granted_by_parent(volume, p, node.path) & asked_of_parent

@@ -8,8 +8,9 @@ Lock order and threads: every method is called on the event-loop thread. Methods
 disk longer than a metadata look-up of a cached inode; `async def` methods may hand work to the I/O pool, and return
 without suspending when the data is at hand.
 
-Names are `str` components in the spelling of the caller; matching is case-insensitive, case-preserving unless the volume says
-otherwise. Times are FILETIME (100 ns since 1601). Offsets and lengths are bytes from the start of the stream.
+Names are `str` components in the spelling of the caller; matching is case-insensitive, case-preserving unless the
+volume says otherwise. Times are FILETIME (100 ns since 1601). Offsets and lengths are bytes from the start of the
+stream.
 
 Every method raises NtError and nothing else. Common to all: DISK_FULL (ENOSPC), QUOTA_EXCEEDED (EDQUOT),
 MEDIA_WRITE_PROTECTED (EROFS), IO_DEVICE_ERROR (EIO), FILE_INVALID (ESTALE), ACCESS_DENIED (EACCES, EPERM),
@@ -21,6 +22,8 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
+
+from smbcore.nt.status import NtError, Status
 
 
 @dataclass(slots=True)
@@ -98,7 +101,7 @@ class Node(ABC):
     # -- metadata of the file (for a stream node too: the file that carries it) --
     @abstractmethod
     def info(self) -> NodeInfo:
-        """Return fresh metadata; for a stream node the sizes are the stream's. Costs one fstat and cached attributes."""
+        """Return fresh metadata; for a stream node the sizes are the stream's. One fstat and cached attributes."""
 
     def look(self) -> Look:
         """Return metadata and security descriptor of one moment; the first look at a node that was just opened may be
@@ -241,7 +244,8 @@ class Backend(ABC):
         writable  data will be written through the node; a node opened without it still can, at a small cost later
         follow    False opens a symbolic link itself
         Each component matches exactly first, else case-insensitively (long name, then 8.3 name).
-        Errors: OBJECT_NAME_NOT_FOUND last component absent;  OBJECT_PATH_NOT_FOUND an earlier one absent or no directory;
+        Errors: OBJECT_NAME_NOT_FOUND last component absent;  OBJECT_PATH_NOT_FOUND an earlier one absent or no
+                directory;
                 STOPPED_ON_SYMLINK a symbolic link on the way (data = encoded by FSA; `why` names it), or a link that
                 leaves the volume.
         Never opens devices, FIFOs or sockets for I/O: those give ACCESS_DENIED.
@@ -258,15 +262,16 @@ class Backend(ABC):
         """Create `name` in `parent`, exclusively, with its attributes and security in place before it can be seen as
         complete; opened writable.
 
-        Errors: OBJECT_NAME_COLLISION something of that name (in any case) exists;  OBJECT_PATH_NOT_FOUND parent is gone.
+        Errors: OBJECT_NAME_COLLISION something of that name (in any case) exists;
+                OBJECT_PATH_NOT_FOUND parent is gone.
         """
 
     @abstractmethod
     async def rename(self, node: Node, new_parent: Node, name: str, *, replace: bool) -> None:
         """Move `node` (file or directory) to `name` under `new_parent`, atomically.
 
-        Errors: OBJECT_NAME_COLLISION name exists and not replace;  NOT_SAME_DEVICE;  ACCESS_DENIED replace and the target is
-                a directory;  OBJECT_NAME_NOT_FOUND the link of `node` is gone.
+        Errors: OBJECT_NAME_COLLISION name exists and not replace;  NOT_SAME_DEVICE;  ACCESS_DENIED replace and the
+                target is a directory;  OBJECT_NAME_NOT_FOUND the link of `node` is gone.
         Before: FSA has checked access, sharing and opens of a replaced target.  A change of case only is allowed.
         After:  `node` stays valid, keeps its file id, `node.path` is the new path with `name` in the caller's case.
         """
@@ -283,7 +288,8 @@ class Backend(ABC):
     async def remove(self, node: Node) -> None:
         """Remove the link that `node` was opened by (or the named stream that it is).
 
-        Errors: DIRECTORY_NOT_EMPTY;  OBJECT_NAME_NOT_FOUND the name is gone or now names another file (nothing removed).
+        Errors: DIRECTORY_NOT_EMPTY;  OBJECT_NAME_NOT_FOUND the name is gone or now names another file (nothing is
+                removed).
         """
 
     @abstractmethod
@@ -293,6 +299,20 @@ class Backend(ABC):
     @abstractmethod
     def volume_info(self) -> VolumeInfo:
         """Return the volume's facts with current space."""
+
+    snapshot_folder: str = ""
+    """The name at the root below which the snapshots lie; clients can read there and nothing else. "" for none."""
+
+    def snapshots(self) -> list[int]:
+        """Return the times of the volume's snapshots, FILETIME, the newest first. Volumes without any need not know."""
+        return []
+
+    def open_snapshot(self, time: int) -> Backend:
+        """Return the volume as it was at `time`, one of `snapshots`; read-only, closed by the caller.
+
+        Errors: OBJECT_NAME_NOT_FOUND there is no such snapshot (any more).
+        """
+        raise NtError(Status.OBJECT_NAME_NOT_FOUND, f"no snapshot of {time:#x}")
 
     @abstractmethod
     def close(self) -> None:

@@ -137,7 +137,10 @@ async def _remove_link(opened: Open, path: tuple[str, ...]) -> None:
             node.close()
     else:
         directory = opened.is_directory
+        born = 0 if directory else opened.node.info().creation_time
         await backend.remove(opened.node)
+        if not directory:
+            opened.volume.tunnel.add(path[:-1], path[-1], born, opened.volume.clock.now())
     if opened.file.deleting is not None:
         opened.file.deleting.discard(path)
     opened.volume.name_changed(path, directory, notify.REMOVED, opened.parent_oplock_key)

@@ -23,6 +23,7 @@ _OBJECT_ID = "object_id"
 _OBJECT_ID_SIZE = 64
 _RANGE_SIZE = 16
 _REGION_HEADER = 16
+_SNAPSHOT_ARRAY = 16
 _REGION_SIZE = 24
 _MAX_OFFSET = 0x7FFF_FFFF_FFFF_FFFF
 
@@ -236,6 +237,14 @@ async def _delete_object_id(opened: Open, data: bytes, max_output: int) -> bytes
 
 
 # -- others --
+async def _enumerate_snapshots(opened: Open, data: bytes, max_output: int) -> bytes:
+    """FSCTL_SRV_ENUMERATE_SNAPSHOTS  [MS-SMB2 3.3.5.15.1].  Errors: INVALID_PARAMETER no room for the counts."""
+    del data
+    if max_output < _SNAPSHOT_ARRAY:
+        raise NtError(Status.INVALID_PARAMETER, f"{max_output} bytes for snapshots")
+    return codes.SnapshotArray.fit(opened.volume.snapshots.tokens(), max_output).encode()
+
+
 async def _get_reparse_point(opened: Open, data: bytes, max_output: int) -> bytes:
     return reparse.get(opened, data, max_output)
 
@@ -261,5 +270,6 @@ _CONTROLS: dict[int, Callable[[Open, bytes, int], Awaitable[bytes]]] = {
     codes.FSCTL_GET_REPARSE_POINT: _get_reparse_point,
     codes.FSCTL_SET_REPARSE_POINT: reparse.set_point,
     codes.FSCTL_DELETE_REPARSE_POINT: reparse.delete_point,
+    codes.FSCTL_SRV_ENUMERATE_SNAPSHOTS: _enumerate_snapshots,
     codes.FSCTL_IS_PATHNAME_VALID: _is_pathname_valid,
 }

@@ -33,6 +33,7 @@ from smbcore.nt.token import SE_SECURITY
 
 if TYPE_CHECKING:
     from smbcore.fsa.file_table import FileState, StreamState
+    from smbcore.fsa.tunnel import Gone
     from smbcore.fsa.volume import Volume
 
 _WRITES_DATA = FILE_WRITE_DATA | FILE_APPEND_DATA
@@ -49,6 +50,8 @@ async def open_file(volume: Volume, p: OpenParameters) -> Open:
     target = parse_path(p.path)
     desired = check_parameters(p, target)
     volume.check_open(p, desired)
+    if target.is_data and not volume.config.named_streams:
+        raise NtError(Status.OBJECT_NAME_INVALID, "the volume has no named streams")
     backend = volume.backend
     disposition = p.create_disposition
     writable = bool(desired & _WRITES_DATA) or overwrites(disposition)
@@ -203,8 +206,6 @@ def _check_others(state: FileState, stream: StreamState, p: OpenParameters, acce
 # -- named streams --
 async def _open_stream(volume: Volume, p: OpenParameters, target: Target, desired: int, node: Node) -> Open | None:
     """Open or create a named stream of an existing file; closes `node`."""
-    if not volume.config.named_streams:
-        raise NtError(Status.OBJECT_NAME_NOT_FOUND, "the volume has no named streams")
     disposition = p.create_disposition
     seen = node.look()
     granted = await _check_existing(volume, p, desired, node, seen)
@@ -237,16 +238,20 @@ async def _create(volume: Volume, p: OpenParameters, target: Target, desired: in
     _check_creation(volume, p, target, desired, directory=directory)
     parent = await open_parent(volume, names)
     try:
-        _check_parent(volume, p, parent, desired, directory=directory)
+        _check_parent(volume, p, parent, names[-1], directory=directory)
         stored = volume.security.inherited(parent.security(), p.security, p.token, is_directory=directory)
         attributes = p.file_attributes & fa.SETTABLE
         if directory:
             attributes &= ~(fa.FILE_ATTRIBUTE_ARCHIVE | fa.FILE_ATTRIBUTE_TEMPORARY)
         else:
             attributes |= fa.FILE_ATTRIBUTE_ARCHIVE
+        name = names[-1]
+        gone = None if directory else volume.tunnel.take(parent.path, name, volume.clock.now())
+        if gone is not None and upcase(gone.name) != upcase(name):
+            name = gone.name
         try:
             node = await volume.backend.create(
-                parent, names[-1], directory=directory, attributes=attributes, security=stored
+                parent, name, directory=directory, attributes=attributes, security=stored
             )
         except NtError as error:
             if error.status is Status.OBJECT_NAME_COLLISION:
@@ -254,7 +259,7 @@ async def _create(volume: Volume, p: OpenParameters, target: Target, desired: in
             raise
     finally:
         parent.close()
-    return await _finish_creation(volume, p, target, desired, node)
+    return await _finish_creation(volume, p, target, desired, node, gone)
 
 
 def _check_creation(volume: Volume, p: OpenParameters, target: Target, desired: int, *, directory: bool) -> None:
@@ -262,8 +267,6 @@ def _check_creation(volume: Volume, p: OpenParameters, target: Target, desired: 
         raise NtError(Status.MEDIA_WRITE_PROTECTED, p.path)
     if target.is_directory and not directory:
         raise NtError(Status.OBJECT_NAME_INVALID, "a file's name ends with a backslash")
-    if target.stream and not volume.config.named_streams:
-        raise NtError(Status.OBJECT_NAME_INVALID, "the volume has no named streams")
     if desired & ACCESS_SYSTEM_SECURITY and SE_SECURITY not in p.token.privileges:
         raise NtError(Status.PRIVILEGE_NOT_HELD, "ACCESS_SYSTEM_SECURITY")
     readonly = p.file_attributes & fa.FILE_ATTRIBUTE_READONLY
@@ -271,13 +274,15 @@ def _check_creation(volume: Volume, p: OpenParameters, target: Target, desired: 
         raise NtError(Status.CANNOT_DELETE, "created read-only, to be deleted on close")
 
 
-def _check_parent(volume: Volume, p: OpenParameters, parent: Node, desired: int, *, directory: bool) -> None:
+def _check_parent(volume: Volume, p: OpenParameters, parent: Node, name: str, *, directory: bool) -> None:
     """Check that the directory takes a new entry from this user."""
     if not parent.is_directory:
         raise NtError(Status.OBJECT_PATH_NOT_FOUND, f"parent of {p.path!r} is a file")
     state = volume.table.find(parent.key)
     if state is not None and state.is_deleting(parent.path):
         raise NtError(Status.DELETE_PENDING, f"parent of {p.path!r} is being deleted")
+    if volume.snapshot_folder and volume.is_protected((*parent.path, name)):
+        raise NtError(Status.ACCESS_DENIED, "the folder of the snapshots is only to be read")
     needed = FILE_ADD_SUBDIRECTORY if directory else FILE_ADD_FILE
     descriptor = parent.security()
     missing = needed & ~(volume.security.maximal_access(descriptor, p.token) & p.access_limit)
@@ -287,8 +292,10 @@ def _check_parent(volume: Volume, p: OpenParameters, parent: Node, desired: int,
         raise NtError(Status.ACCESS_DENIED, f"may not add {p.path!r}")
 
 
-async def _finish_creation(volume: Volume, p: OpenParameters, target: Target, desired: int, node: Node) -> Open:
-    """Register the open of a created file and give it what the client sent along."""
+async def _finish_creation(
+    volume: Volume, p: OpenParameters, target: Target, desired: int, node: Node, gone: Gone | None
+) -> Open:
+    """Register the open of a created file; give it what the client sent along and what tunnels from `gone`."""
     granted = desired & ~MAXIMUM_ALLOWED
     if desired & MAXIMUM_ALLOWED:
         granted |= FILE_ALL_ACCESS & p.access_limit
@@ -304,6 +311,8 @@ async def _finish_creation(volume: Volume, p: OpenParameters, target: Target, de
     if not opened.is_directory:
         state.archive_known = True
     try:
+        if gone is not None:
+            node.set_times(creation=gone.creation_time)
         for name, value in p.extended_attributes:
             node.set_extended_attribute(name, value)
         if p.allocation_size and not opened.is_directory:

@@ -7,6 +7,7 @@ wait everything is decided anew.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
@@ -23,8 +24,11 @@ from smbcore.nt.names import split_stream, upcase
 from smbcore.nt.status import NtError, Status
 
 if TYPE_CHECKING:
+    from smbcore.fsa.file_table import FileState
     from smbcore.fsa.open import Open
     from smbcore.fsa.oplock import Oplocks
+
+log = logging.getLogger(__name__)
 
 _SHARE_OF_PARENT = FILE_SHARE_READ | FILE_SHARE_WRITE
 _Action = Callable[["Open", Node, str, int], Awaitable[None]]
@@ -102,7 +106,7 @@ async def _place(opened: Open, names: tuple[str, ...], flags: int, action: _Acti
     while True:
         parent = await open_parent(volume, names)
         try:
-            blocker = _check_new_parent(opened, parent)
+            blocker = _check_new_parent(opened, parent, names[-1])
             if blocker is None:
                 blocker = await _check_target(opened, parent, names, flags)
             if blocker is None:
@@ -113,11 +117,13 @@ async def _place(opened: Open, names: tuple[str, ...], flags: int, action: _Acti
         await blocker.wait(opened.token.name)
 
 
-def _check_new_parent(opened: Open, parent: Node) -> Oplocks | None:
+def _check_new_parent(opened: Open, parent: Node, name: str) -> Oplocks | None:
     """Check that the new parent takes the name; return oplocks to wait for.
 
-    Windows opens the parent for it, to add a file and sharing reading and writing: somebody who has the directory open
-    for DELETE, or shares no writing, is in the way (smbtorture smb2.rename, smb2.oplock.exclusive6 show it).
+    Windows opens the parent for it, to add a file and sharing reading and writing: who has the directory open for
+    DELETE, or shares no writing, is in the way (smbtorture smb2.rename, smb2.oplock.exclusive6 show it). Only opens of
+    the same session count, as with smbd: whoever just looks at a directory with too many rights would keep all others
+    from renaming in it (smb2.notify-inotify).
     """
     volume = opened.volume
     if not parent.is_directory:
@@ -127,7 +133,9 @@ def _check_new_parent(opened: Open, parent: Node) -> Oplocks | None:
     state = volume.table.find(parent.key)
     if state is not None and state.is_deleting(parent.path):
         raise NtError(Status.DELETE_PENDING, "the new parent is being deleted")
-    if state is not None and conflicts(FILE_ADD_FILE, _SHARE_OF_PARENT, state.main.opens):
+    if volume.snapshot_folder and volume.is_protected((*parent.path, name)):
+        raise NtError(Status.ACCESS_DENIED, "the folder of the snapshots is only to be read")
+    if state is not None and conflicts(FILE_ADD_FILE, _SHARE_OF_PARENT, _of_session(opened, state)):
         oplocks = state.main.oplocks
         if oplocks is not None and oplocks.break_handle_caching(opened.oplock_key):
             return oplocks
@@ -138,6 +146,10 @@ def _check_new_parent(opened: Open, parent: Node) -> Oplocks | None:
     if needed & ~volume.security.maximal_access(parent.security(), opened.token):
         raise NtError(Status.ACCESS_DENIED, "may not add to the new parent")
     return None
+
+
+def _of_session(opened: Open, state: FileState) -> list[Open]:
+    return [other for other in state.main.opens if other.token is opened.token]
 
 
 async def _check_target(opened: Open, parent: Node, names: tuple[str, ...], flags: int) -> Oplocks | None:
@@ -199,7 +211,23 @@ async def _move(opened: Open, parent: Node, name: str, flags: int) -> None:
     opened.forget_info()
     if opened.is_directory:
         volume.directory_moved(old, new)
+    else:
+        _tunnel(opened, old, new)
     _report_move(opened, old, new)
+
+
+def _tunnel(opened: Open, old: tuple[str, ...], new: tuple[str, ...]) -> None:
+    """The old name went; what had the new one lately passes on its creation time  [MS-FSA 2.1.5.15.11]."""
+    volume, node = opened.volume, opened.node
+    now = volume.clock.now()
+    gone = volume.tunnel.take(new[:-1], new[-1], now)
+    volume.tunnel.add(old[:-1], old[-1], node.info().creation_time, now)
+    if gone is None:
+        return
+    try:
+        node.set_times(creation=gone.creation_time)
+    except NtError as error:
+        log.warning("creation time of %r not tunneled: %s", opened.path, error)  # the rename itself succeeded
 
 
 def _report_move(opened: Open, old: tuple[str, ...], new: tuple[str, ...]) -> None:

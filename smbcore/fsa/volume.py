@@ -6,6 +6,8 @@ it is touched on the event-loop thread only.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from smbcore.fsa import fs_information, notify, reparse
 from smbcore.fsa.api import BreakListener, Caching, OpenParameters, OplockGrant, OplockLevel, VolumeConfig
 from smbcore.fsa.backend import Backend, Node, NodeInfo, VolumeInfo
@@ -14,6 +16,8 @@ from smbcore.fsa.notify import Notifier
 from smbcore.fsa.open import Open
 from smbcore.fsa.opening import open_file
 from smbcore.fsa.security import SecurityCache
+from smbcore.fsa.snapshots import Snapshots, names_snapshot
+from smbcore.fsa.tunnel import TunnelCache
 from smbcore.nt import create as c
 from smbcore.nt.access import (
     DELETE,
@@ -27,7 +31,7 @@ from smbcore.nt.access import (
 )
 from smbcore.nt.attributes import FILE_ATTRIBUTE_HIDDEN
 from smbcore.nt.clock import Clock
-from smbcore.nt.names import Pattern
+from smbcore.nt.names import Pattern, upcase
 from smbcore.nt.status import NtError, Status
 
 _CHANGES = (
@@ -49,6 +53,8 @@ class Volume:
     opens      every open, for listing and for closing all;  reserved  those of them whose clients are away
     table      who has what open, by file
     notifier   the watches
+    tunnel     names that went lately
+    snapshots  the earlier versions of the volume;  is_snapshot  this is one of them
     changes    counts changes of metadata or data, so that what was read before can be told from fresh
     read_only  every change is refused, by configuration or by the store
     """
@@ -64,6 +70,10 @@ class Volume:
         self.reserved: set[Open] = set()
         self.notifier = Notifier()
         self.security = SecurityCache(config.default_security)
+        self.tunnel = TunnelCache()
+        self.snapshots = Snapshots(self)
+        self.is_snapshot = False
+        self.snapshot_folder = backend.snapshot_folder
         self.changes = 0
         self.read_only = config.read_only or facts.read_only
         self.case_sensitive = facts.case_sensitive
@@ -79,18 +89,43 @@ class Volume:
 
         Waits for oplock breaks (at most `break_timeout` each); a cancelled wait leaves no trace.
         """
+        if (parameters.timewarp or "@GMT-" in parameters.path) and self.names_snapshot(parameters):
+            return await self.snapshots.open_file(parameters)
         return await open_file(self, parameters)
+
+    def names_snapshot(self, p: OpenParameters) -> bool:
+        """Tell whether an open is for a snapshot; a path below the snapshots' folder names a file there."""
+        if self.is_snapshot:
+            return False
+        own = self.snapshot_folder and upcase(p.path.partition("\\")[0]) == upcase(self.snapshot_folder)
+        return names_snapshot(p) and not own
+
+    def of_snapshot(self, backend: Backend) -> Volume:
+        """Return the volume of a snapshot of this one."""
+        past = Volume(backend, replace(self.config, read_only=True), self.clock)
+        past.is_snapshot = True
+        past.snapshots = self.snapshots
+        return past
+
+    def is_protected(self, path: tuple[str, ...]) -> bool:
+        """Tell whether clients may only read at `path`: the folder of the snapshots and everything below."""
+        return bool(path) and path[0] == self.snapshot_folder
+
+    def grantable(self, path: tuple[str, ...]) -> int:
+        """Return the access mask that the volume leaves for a file at `path`."""
+        if (self.read_only and not self.is_snapshot) or (self.snapshot_folder and self.is_protected(path)):
+            return self.readable_access
+        return -1
 
     def check_open(self, p: OpenParameters, desired: int) -> None:
         """Check an open against the volume as a whole.
 
-        Errors: TOO_MANY_OPENED_FILES;  MEDIA_WRITE_PROTECTED;  OBJECT_NAME_NOT_FOUND a snapshot was asked for.
+        Errors: TOO_MANY_OPENED_FILES;  MEDIA_WRITE_PROTECTED.
         """
         if len(self.opens) >= self.config.max_opens:
             raise NtError(Status.TOO_MANY_OPENED_FILES, f"{len(self.opens)} opens")
-        if p.timewarp:
-            raise NtError(Status.OBJECT_NAME_NOT_FOUND, "a snapshot is a volume of its own")
-        if self.read_only and (desired & _CHANGES or p.create_options & c.FILE_DELETE_ON_CLOSE):
+        changes = desired & _CHANGES or p.create_options & c.FILE_DELETE_ON_CLOSE
+        if changes and self.read_only and not self.is_snapshot:
             raise NtError(Status.MEDIA_WRITE_PROTECTED, p.path)
         if self.read_only and p.create_disposition not in _LEAVING_AS_IT_IS:
             raise NtError(Status.MEDIA_WRITE_PROTECTED, p.path)
@@ -100,7 +135,9 @@ class Volume:
         reparse.stop(node, info)
 
     async def close(self) -> None:
-        """Close every open and the backend."""
+        """Close every open, the snapshots and the backend."""
+        if not self.is_snapshot:
+            await self.snapshots.close()
         for opened in list(self.opens):
             await opened.close()
         self.backend.close()

@@ -269,6 +269,28 @@ def short_name(name: str, taken: Container[str]) -> str:
     return ""
 
 
+class _Claimed(Container[str]):
+    """Names that are taken, and as many candidates as `short_name` numbers by the name alone."""
+
+    __slots__ = ("_asked", "_taken")
+
+    def __init__(self, taken: Container[str]) -> None:
+        self._taken = taken
+        self._asked = 0
+
+    def __contains__(self, candidate: object) -> bool:
+        self._asked += 1
+        return self._asked <= _NUMBERED_BY_NAME or candidate in self._taken
+
+
+def stable_short_name(name: str, taken: Container[str] = ()) -> str:
+    """Make an 8.3 name that depends on the long name alone, unless its checksum collides with one in `taken`.
+
+    A name that counts the files before it would name another file after the directory was read again.
+    """
+    return short_name(name, _Claimed(taken))
+
+
 def _short_parts(name: str) -> tuple[str, str]:
     """Return base and extension (at most 3 characters) in legal 8.3 characters."""
     cleaned = upcase(name).replace(" ", "").strip(".")

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from smbcore.state.configuration import Configuration, Settings, ShareConfig
 
 DIALECTS: Final = {"2.0.2": 0x0202, "2.1": 0x0210, "3.0": 0x0300, "3.0.2": 0x0302, "3.1.1": 0x0311}
-_DEFAULT_SDDL: Final = "O:BAG:BAD:(A;OICI;FA;;;WD)"
+_DEFAULT_SDDL: Final = "O:BAG:BAD:AI(A;OICI;FA;;;WD)"
 
 
 def server_config(settings: Settings, *, test_controls: bool = False) -> ServerConfig:

@@ -330,6 +330,19 @@ class FaultyBackend(Backend):
         self.schedule.check("volume_info", None)
         return self.inner.volume_info()
 
+    @property
+    def snapshot_folder(self) -> str:  # type: ignore[override]  # an attribute of the others
+        """As the wrapped volume."""
+        return self.inner.snapshot_folder
+
+    def snapshots(self) -> list[int]:
+        self.schedule.check("snapshots", None)
+        return self.inner.snapshots()
+
+    def open_snapshot(self, time: int) -> Backend:
+        self.schedule.check("open_snapshot", None)
+        return FaultyBackend(self.inner.open_snapshot(time), self.schedule)
+
     def close(self) -> None:
         self.inner.close()
 

@@ -22,6 +22,13 @@ _COPY_CHUNK_SIZE: Final = 12
 _COPYING: Final = {fsctl.FSCTL_SRV_COPYCHUNK, fsctl.FSCTL_SRV_COPYCHUNK_WRITE}
 MAX_RESILIENCY_MS: Final = 300_000
 DEFAULT_RESILIENCY_MS: Final = 120_000
+_WITHOUT_FILE: Final = {
+    fsctl.FSCTL_VALIDATE_NEGOTIATE_INFO,
+    fsctl.FSCTL_QUERY_NETWORK_INTERFACE_INFO,
+    fsctl.FSCTL_DFS_GET_REFERRALS,
+    fsctl.FSCTL_DFS_GET_REFERRALS_EX,
+}
+_NO_FILE: Final = b"\xff" * 16
 MAX_CHUNKS: Final = 256
 MAX_CHUNK_BYTES: Final = 1024 * 1024
 MAX_COPY_BYTES: Final = 16 * 1024 * 1024
@@ -39,6 +46,8 @@ async def ioctl(rq: SmbRequest, msg: IoctlRequest) -> IoctlResponse:
     if len(msg.input) > limit or msg.max_output_response > limit or msg.max_input_response > limit:
         raise NtError(Status.INVALID_PARAMETER, "buffers are too large")
     rq.check_charge(len(msg.input), msg.max_input_response + msg.max_output_response)
+    if msg.ctl_code in _WITHOUT_FILE and bytes(msg.file_id) != _NO_FILE:
+        raise NtError(Status.INVALID_PARAMETER, "a control of no file names one")
     handler = HANDLERS.get(msg.ctl_code, on_open)
     try:
         output = await handler(rq, msg)

@@ -78,6 +78,10 @@ class Lease(ContextHandler):
         lease, open_ = plan.lease, plan.open
         if lease is None or open_ is None:
             return
+        if plan.file.is_directory and isinstance(self._request, LeaseV1):
+            self.undo(plan)
+            plan.lease = None  # only version 2 covers directories  [MS-SMB2 3.3.5.9.8]
+            return
         plan.oplock_level = OPLOCK_LEASE
         fresh = not lease.opens
         before = lease.state()

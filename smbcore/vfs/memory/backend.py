@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
 from collections import ChainMap
 from collections.abc import Sequence
@@ -9,7 +10,7 @@ from collections.abc import Sequence
 from smbcore.fsa.backend import Backend, Node, VolumeInfo
 from smbcore.nt.attributes import FILE_ATTRIBUTE_DIRECTORY, FILE_ATTRIBUTE_NORMAL
 from smbcore.nt.clock import Clock
-from smbcore.nt.names import is_8dot3, short_name, upcase
+from smbcore.nt.names import is_8dot3, stable_short_name, upcase
 from smbcore.nt.status import NtError, Status
 from smbcore.vfs.common import MAX_LINK_HOPS, link_target
 from smbcore.vfs.memory.data import CLUSTER
@@ -53,6 +54,23 @@ class MemoryBackend(Backend):
         now = self.now()
         self._root = File(ROOT_ID, True, now, 0, now, now, now)
         self._files: dict[int, File] = {ROOT_ID: self._root}
+        self._snapshots: dict[int, dict[int, File]] = {}
+
+    # -- snapshots --
+    def take_snapshot(self, time: int) -> None:
+        """Keep the volume as it is now as the snapshot of `time`."""
+        self._snapshots[time] = copy.deepcopy(self._files)
+
+    def snapshots(self) -> list[int]:
+        return sorted(self._snapshots, reverse=True)
+
+    def open_snapshot(self, time: int) -> Backend:
+        files = self._snapshots.get(time)
+        if files is None:
+            raise NtError(Status.OBJECT_NAME_NOT_FOUND, f"no snapshot of {time:#x}")
+        past = MemoryBackend(self._clock, case_sensitive=self._case_sensitive, read_only=True, label=self._label)
+        past._files, past._root = files, files[ROOT_ID]
+        return past
 
     # -- Backend --
     async def open(self, path: Sequence[str], *, writable: bool = False, follow: bool = True) -> Node:
@@ -293,7 +311,7 @@ class MemoryBackend(Backend):
             or len(name.encode("utf-8", "replace")) > 255
         ):
             raise NtError(Status.OBJECT_NAME_INVALID, f"{name!r}")
-        short = "" if is_8dot3(name) else short_name(name, ChainMap(parent.children, parent.shorts))
+        short = "" if is_8dot3(name) else stable_short_name(name, ChainMap(parent.children, parent.shorts))
         link = Link(parent, name, short, file)
         parent.children[self.fold(name)] = link
         if short:

@@ -21,7 +21,7 @@ from pathlib import Path
 from smbcore.fsa.backend import Backend, Node, VolumeInfo
 from smbcore.nt.status import NtError, Status
 from smbcore.vfs.common import MAX_LINK_HOPS, link_target
-from smbcore.vfs.posix import changes, names, probe, xattr
+from smbcore.vfs.posix import changes, names, probe, snapshots, xattr
 from smbcore.vfs.posix.directory import LARGE, DirectoryIndex, DirectoryIndexes, kernel_time_ns
 from smbcore.vfs.posix.errors import nt_error
 from smbcore.vfs.posix.names import encode, is_reserved
@@ -40,6 +40,7 @@ _ALL_ONES = 0xFFFF_FFFF_FFFF_FFFF
 _SCANS = 2
 """Tries to scan a directory while nothing changes it."""
 _KNOWN_IDS = 16_384
+_SNAPSHOT_WORKERS = 1
 _ID_SEARCH = 200_000
 """Directory entries that a search for a file id looks at before it gives up."""
 
@@ -47,7 +48,7 @@ _ID_SEARCH = 200_000
 class PosixBackend(Backend):
     """One share's directory as a volume.
 
-    root            the directory; followed if it is a link, everything below is not
+    root            the directory; followed if it is a link, everything below is not. A descriptor is taken over
     label           what clients see as the volume's name
     workers         threads for disk work
     case_sensitive  names match exactly only
@@ -60,7 +61,7 @@ class PosixBackend(Backend):
 
     def __init__(
         self,
-        root: str | os.PathLike[str],
+        root: str | os.PathLike[str] | int,
         *,
         label: str = "",
         read_only: bool = False,
@@ -72,7 +73,7 @@ class PosixBackend(Backend):
         now: Callable[[], int] = kernel_time_ns,
     ) -> None:
         try:
-            self.root = os.open(root, _DIRECTORY | os.O_CLOEXEC)
+            self.root = root if isinstance(root, int) else os.open(root, _DIRECTORY | os.O_CLOEXEC)
         except OSError as error:
             raise NtError(Status.OBJECT_PATH_NOT_FOUND, f"share directory {root}: {error.strerror}") from error
         try:
@@ -86,7 +87,7 @@ class PosixBackend(Backend):
             raise (nt_error(error, f"share directory {root}") if isinstance(error, OSError) else error) from error
         self._device = facts.st_dev
         self._serial = zlib.crc32(b"%d:%d" % (os.fstatvfs(self.root).f_fsid, facts.st_ino))
-        self._label = label or Path(root).name
+        self._label = label or Path(f"/proc/self/fd/{self.root}").readlink().name
         self._creation_time = xattr.birth_of(self.root, facts)
         self._known_ids: dict[int, tuple[str, ...]] = {}
         self._resolver = Resolver(self.root, use_openat2=use_openat2)
@@ -103,13 +104,14 @@ class PosixBackend(Backend):
     # -- opening --
     async def open(self, path: Sequence[str], *, writable: bool = False, follow: bool = True) -> Node:
         at = tuple(path)
+        flags = _WRITE if writable and not self.read_only else _READ
         for _ in range(MAX_LINK_HOPS):
             try:
-                node = self._open_exact(at, _WRITE if writable else _READ)
+                node = self._open_exact(at, flags)
             except FileNotFoundError:
                 at = await self._find(at)
                 try:
-                    node = self._open_exact(at, _WRITE if writable else _READ)
+                    node = self._open_exact(at, flags)
                 except OSError as error:
                     raise nt_error(error, "/".join(at)) from error
             except OSError as error:
@@ -191,6 +193,27 @@ class PosixBackend(Backend):
             supports_reflink=self._reflink,
             case_sensitive=self.case_sensitive,
             read_only=self.read_only or bool(space.f_flag & os.ST_RDONLY),
+        )
+
+    # -- snapshots --
+    snapshot_folder = snapshots.FOLDER
+
+    def snapshots(self) -> list[int]:
+        try:
+            return sorted(snapshots.find(self.root), reverse=True)
+        except OSError as error:
+            raise nt_error(error, "snapshots") from error
+
+    def open_snapshot(self, time: int) -> Backend:
+        try:
+            way = snapshots.find(self.root).get(time)
+            if way is None:
+                raise NtError(Status.OBJECT_NAME_NOT_FOUND, f"no snapshot of {time:#x}")
+            root = snapshots.open_at(self.root, way)
+        except OSError as error:
+            raise nt_error(error, "snapshot") from error
+        return PosixBackend(
+            root, label=self._label, read_only=True, case_sensitive=self.case_sensitive, workers=_SNAPSHOT_WORKERS
         )
 
     def close(self) -> None:

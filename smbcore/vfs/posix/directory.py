@@ -13,10 +13,10 @@ from __future__ import annotations
 
 import os
 import time
-from collections import OrderedDict
-from collections.abc import Callable, Container, Iterable
+from collections import ChainMap, OrderedDict
+from collections.abc import Callable, Iterable
 
-from smbcore.nt.names import is_8dot3, short_name, upcase
+from smbcore.nt.names import is_8dot3, stable_short_name, upcase
 from smbcore.vfs.posix import names
 
 Key = tuple[int, int]
@@ -42,26 +42,6 @@ def stamp_of(status: os.stat_result) -> Stamp:
 def kernel_time_ns() -> int:
     """Return the time that the kernel would stamp on a change now; not for anything that a client sees."""
     return time.clock_gettime_ns(_CLOCK_REALTIME_COARSE)
-
-
-class _Taken(Container[str]):
-    """Names that a new 8.3 name must not take; claims the numbered forms, so that it depends on the long name alone.
-
-    A name that counts the files before it would name another file after the next scan.
-    """
-
-    __slots__ = ("_asked", "_longs", "_shorts")
-
-    _NUMBERED = 4
-
-    def __init__(self, longs: Container[str], shorts: Container[str]) -> None:
-        self._longs = longs
-        self._shorts = shorts
-        self._asked = 0
-
-    def __contains__(self, candidate: object) -> bool:
-        self._asked += 1
-        return self._asked <= self._NUMBERED or candidate in self._longs or candidate in self._shorts
 
 
 class DirectoryIndex:
@@ -158,7 +138,7 @@ class DirectoryIndex:
     def _add_short(self, fold: str, name: str) -> None:
         if self._by_short is None or is_8dot3(fold):
             return
-        short = short_name(name, _Taken(self._names, self._by_short))
+        short = stable_short_name(name, ChainMap[str, str](self._names, self._by_short))
         if short:
             self._by_short[short] = name
             self._shorts[fold] = short
