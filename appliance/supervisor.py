@@ -6,18 +6,22 @@
 The supervisor owns its children by process id and signals nothing else.  A child that ends by itself is
 started again after 0.5 s, 1 s, 2 s, ...; the sixth crash within a minute ends the supervisor, because a
 service that cannot stay up needs a person.  SIGINT and SIGTERM stop the children in reverse order of their
-start: SIGTERM, ten seconds, SIGKILL.
+start: SIGTERM, ten seconds, SIGKILL.  If the supervisor itself is killed, the kernel sends the children
+SIGTERM (leash.py), so that none is left behind.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import signal
+import sys
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from appliance import leash
 from appliance.errors import OperationProblem
 
 _log = logging.getLogger(__name__)
@@ -26,6 +30,7 @@ _CRASHES_ALLOWED = 5
 _CRASH_WINDOW = 60.0
 _FIRST_PAUSE = 0.5
 _PROBE_PAUSE = 0.05
+_LEASH = (sys.executable, "-I", "-S", leash.__file__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +140,9 @@ class Supervisor:
 
     async def _run_once(self, spec: ChildSpec, started: asyncio.Event) -> str:
         """Start a child, wait for its end, and return that in words; stop it when cancelled."""
-        process = await asyncio.create_subprocess_exec(*spec.command, env=spec.environment, start_new_session=True)
+        process = await asyncio.create_subprocess_exec(
+            *_LEASH, str(os.getpid()), *spec.command, env=spec.environment, start_new_session=True
+        )
         ended = asyncio.ensure_future(process.wait())
         ready = asyncio.ensure_future(self._until_ready(spec))
         try:

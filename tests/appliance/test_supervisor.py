@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
+import subprocess
 import sys
+import time
 from pathlib import Path
 
+import psutil
 import pytest
 
 from appliance.errors import OperationProblem
@@ -102,3 +106,66 @@ async def test_a_child_that_ignores_the_request_is_killed(tmp_path):
     supervisor = Supervisor([child(IGNORES, mark, stop_timeout=0.2)], stop)
     await asyncio.wait_for(supervisor.run(), 30)
     assert not is_alive(int(mark.read_text()))
+
+
+SUPERVISES = """
+import asyncio, pathlib, sys
+from appliance.supervisor import ChildSpec, Supervisor
+program, *marks = sys.argv[1:]
+
+def spec(mark):
+    async def is_ready():
+        return pathlib.Path(mark).exists()
+    return ChildSpec("child", [sys.executable, "-c", program, mark], is_ready)
+
+asyncio.run(Supervisor([spec(mark) for mark in marks], lambda: print("ready", flush=True)).run())
+"""
+STAYS_AND_TELLS = (
+    "import os, pathlib, sys, time; pathlib.Path(sys.argv[1]).write_text(str(os.getpid())); time.sleep(60)"
+)
+
+
+def wait_for_the_end(processes: list[psutil.Process]) -> list[psutil.Process]:
+    """Return those that still run after a while."""
+    _, alive = psutil.wait_procs(processes, timeout=20)
+    return alive
+
+
+def test_children_end_when_the_supervisor_is_killed(tmp_path):
+    marks = [tmp_path / "one", tmp_path / "two"]
+    command = [sys.executable, "-c", SUPERVISES, STAYS_AND_TELLS, *map(str, marks)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as supervisor:
+        assert supervisor.stdout.readline() == b"ready\n"
+        children = [psutil.Process(int(mark.read_text())) for mark in marks]
+        assert all(child.ppid() == supervisor.pid for child in children)
+        supervisor.send_signal(signal.SIGKILL)
+        supervisor.wait(10)
+        assert wait_for_the_end(children) == []
+
+
+def test_a_child_whose_parent_is_gone_already_does_not_start(tmp_path):
+    from appliance import leash
+
+    command = [sys.executable, "-I", "-S", leash.__file__, "1", sys.executable, "-c", "open('started', 'w')"]
+    assert subprocess.run(command, cwd=tmp_path, check=False, timeout=30).returncode == 1
+    assert not (tmp_path / "started").exists()
+
+
+def test_the_whole_product_ends_when_its_supervisor_is_killed(tmp_path):
+    command = [sys.executable, "-m", "appliance.cli", "serve", "--demo", "--data", str(tmp_path / "d")]
+    log = tmp_path / "log"
+    with log.open("wb") as output:
+        product = subprocess.Popen(
+            [*command, "--smb", "127.0.0.1:0", "--web", "127.0.0.1:0"], stdout=output, stderr=output
+        )
+    deadline = time.monotonic() + 60
+    while "Stop with Ctrl-C" not in log.read_text():
+        assert product.poll() is None, log.read_text()
+        assert time.monotonic() < deadline, log.read_text()
+        time.sleep(0.1)
+    children = psutil.Process(product.pid).children()
+    assert len(children) == 2
+    product.kill()
+    product.wait(10)
+    assert wait_for_the_end(children) == []
+    assert "Traceback" not in log.read_text()
