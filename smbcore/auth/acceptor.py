@@ -39,6 +39,7 @@ class Step:
     session_key  key of the exchange, 16 bytes with NTLM; empty for a guest and while not done
     identity     who logged on, the guest and anonymous included; None while not done
     mechanism    NTLM ...; empty while not done
+    client_name  what the client calls its computer, for people to read only; may be empty
     """
 
     done: bool
@@ -48,6 +49,7 @@ class Step:
     anonymous: bool = False
     guest: bool = False
     mechanism: str = ""
+    client_name: str = ""
 
 
 class Exchange:
@@ -105,6 +107,7 @@ class Exchange:
             anonymous=outcome.anonymous,
             guest=outcome.guest,
             mechanism=mechanism.name,
+            client_name=outcome.client_name,
         )
 
 

@@ -45,12 +45,14 @@ class Outcome:
     """How an exchange ended well.
 
     session_key  empty for a guest: the server does not know the password that the client derived its key from
+    client_name  what the client calls its computer, for people to read only; may be empty
     """
 
     identity: Identity
     session_key: bytes = field(repr=False)
     anonymous: bool = False
     guest: bool = False
+    client_name: str = ""
 
 
 @dataclass(frozen=True, slots=True)

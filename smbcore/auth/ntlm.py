@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+from dataclasses import replace
 from typing import cast
 
 from spnego._credential import NTLMHash
@@ -68,6 +69,7 @@ _ALWAYS = int(
 _VERSION = Version(major=6, minor=1, build=0, revision=15)
 _NO_KEY = bytes(KEY_SIZE)
 _NO_MIC = bytes(16)
+_LONGEST_NAME = 64
 _RESPONSE_TYPES = b"\x01\x01"  # RespType, HiRespType  [MS-NLMP 2.2.2.7]
 
 
@@ -151,7 +153,8 @@ class NtlmMechanism(Mechanism, NTLMProxy):
         What cannot be parsed raises what the parser runs into, which `acceptor` answers with INVALID_PARAMETER.
         """
         message = Authenticate.unpack(token)
-        self.outcome = self._anonymous(message) if _is_anonymous(message) else self._check(message)
+        outcome = self._anonymous(message) if _is_anonymous(message) else self._check(message)
+        self.outcome = replace(outcome, client_name=(message.workstation or "")[:_LONGEST_NAME])
         self._session_key = self.outcome.session_key or _NO_KEY
         self._context_attr = message.flags
         self._complete = True

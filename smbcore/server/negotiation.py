@@ -120,9 +120,6 @@ def negotiate_contexts(connection: SmbConnection, offered: Iterable[NegotiateCon
         if not compression.algorithms:
             raise NtError(Status.INVALID_PARAMETER, "no compression algorithms")
         answer.append(Compression([0]))
-    netname = contexts.get(Netname)
-    if isinstance(netname, Netname):
-        connection.client_name = connection.client_name or ""
     return answer
 
 

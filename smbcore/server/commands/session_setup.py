@@ -97,6 +97,7 @@ def _new_session(rq: SmbRequest, msg: SessionSetupRequest, channel: SmbChannel, 
     session.user = step.identity.name
     session.guest = step.guest
     session.mechanism = step.mechanism
+    connection.client_name = step.client_name
     flags = SessionFlags(0)
     if step.guest:
         flags |= SessionFlags.IS_GUEST

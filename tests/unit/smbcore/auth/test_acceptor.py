@@ -57,6 +57,11 @@ def test_the_librarys_own_initiator_gets_in_with_the_same_key(log_on: LogOn, pro
     assert client.context.complete
 
 
+@pytest.mark.parametrize(("name", "shown"), [("WS-ANNA", "WS-ANNA"), ("", ""), ("X" * 100, "X" * 64)])
+def test_the_name_of_the_clients_computer_is_told(log_on: LogOn, name: str, shown: str) -> None:
+    assert log_on(Initiator("alice", PASSWORD, workstation=name)).client_name == shown
+
+
 def test_the_two_legs_look_like_a_server_that_clients_know(authenticator: Make) -> None:
     auth = authenticator()
     exchange = auth.begin()
