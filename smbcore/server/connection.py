@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from smbcore.nt.errors import WireError
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from smbcore.fsa.api import FileRange
     from smbcore.nt.clock import TimerHandle
     from smbcore.proto.signing import Signer
+    from smbcore.server.open import SmbOpen
     from smbcore.server.request import SmbRequest
     from smbcore.server.server import SmbServer
     from smbcore.server.session import SmbChannel
@@ -222,6 +223,10 @@ class SmbConnection:
         """Return the waiting request with this async id."""
         return self._async.get(async_id)
 
+    def waiting_on(self, open_: SmbOpen) -> Iterator[SmbRequest]:
+        """Iterate over the waiting requests that work on `open_`."""
+        return (rq for rq in self._pending.values() if getattr(rq, "open", None) is open_)
+
     def find_pending(self, message_id: int) -> SmbRequest | None:
         """Return the waiting request with this message id."""
         return self._pending.get(message_id)
@@ -268,7 +273,9 @@ class SmbConnection:
         pending, self._pending = list(self._pending.values()), {}
         self._async.clear()
         for rq in pending:
-            if rq.waits:  # what does not wait is about to finish, and must not be left half done
+            if rq.outlives and len(rq.session.channels) > 1:
+                rq.session.orphans.append(rq)
+            elif rq.waits:  # what does not wait is about to finish, and must not be left half done
                 self.cancel(rq)
         for channel in list(self.channels.values()):
             channel.session.remove_channel(self)

@@ -137,9 +137,7 @@ def _prepare(rq: SmbRequest, row: Command) -> Any:
         open_ = rq.session.opens.get(file_id)
         if open_ is None or open_.tree is not rq.tree:
             raise NtError(Status.FILE_CLOSED, "no such open")
-        rq.open = open_
-        if open_.record is not None:
-            open_.record.replay_eligible = False
+        rq.use(open_)
     return message
 
 

@@ -69,14 +69,14 @@ class SmbOpen:
 
     Owned by its session (`opens`), listed by its tree connect and the server; created by CREATE; ended by `close`.
     file     Any: the file-system layer's Open, or a PipeFile; only disk shares see commands that pipes do not have
+    channel_sequence  of the newest request so far, see `smbcore.server.sequence`
     lease    the lease that covers it, None without one
     record   what outlives the connection, None while nothing does
     """
 
     __slots__ = (
-        "bytes_read", "bytes_written", "closed", "file", "file_id", "key", "lease", "opened_at", "persistent_id",
-        "record", "session",
-        "told_bytes", "tree", "volatile_id",
+        "bytes_read", "bytes_written", "channel_sequence", "closed", "file", "file_id", "key", "lease", "opened_at",
+        "persistent_id", "record", "session", "told_bytes", "tree", "volatile_id",
     )  # fmt: skip
 
     def __init__(
@@ -90,6 +90,7 @@ class SmbOpen:
         self.persistent_id = key | server.persistent_high if persistent_id is None else persistent_id
         self.volatile_id = volatile_id
         self.file_id = _FILE_ID.pack(self.persistent_id, volatile_id)
+        self.channel_sequence = 0
         self.lease: SmbLease | None = None
         self.record: OpenRecord | None = None
         self.opened_at = server.clock.now()

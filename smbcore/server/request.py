@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 from smbcore.nt.status import NtError, Status
 from smbcore.proto.window import credit_charge
+from smbcore.server import sequence
 from smbcore.wire.header import FLAG_RELATED, FLAG_REPLAY, FLAG_SIGNED
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ class SmbRequest:
     sealed     the session that encrypted the request, or None
     interim    an interim response went out, so the final one is asynchronous and carries no credits
     waits      the handler is inside `suspend`: CANCEL may end it and the client may be told to wait
+    outlives   goes on when its connection is lost and its session is not: the client will ask again for the result
     cancel_status  the answer if the wait is ended from outside; set once the request is a task
     reply_signer  signs the reply where no channel does: while a connection is being bound
     on_reply   called with the finished reply message just before it leaves (pre-authentication integrity)
@@ -41,9 +43,8 @@ class SmbRequest:
 
     __slots__ = (
         "async_id", "cancel_status", "chain", "channel", "charge", "command", "connection", "credits", "flags",
-        "granted", "interim", "message_id",
-        "on_reply", "on_sent", "open", "process_id", "reply_signer", "sealed", "sequence", "session", "session_id",
-        "status", "task", "tree", "tree_id", "view", "waits",
+        "granted", "interim", "message_id", "on_reply", "on_sent", "open", "outlives", "process_id", "reply_signer",
+        "sealed", "sequence", "session", "session_id", "status", "task", "tree", "tree_id", "view", "waits",
     )  # fmt: skip
 
     connection: SmbConnection
@@ -59,7 +60,7 @@ class SmbRequest:
         chain: Chain | None,
         sealed: SmbSession | None,
         charge: int,
-        sequence: int,
+        channel_sequence: int,
         command: int,
         credits_requested: int,
         flags: int,
@@ -73,7 +74,7 @@ class SmbRequest:
         self.chain = chain
         self.sealed = sealed
         self.charge = charge
-        self.sequence = sequence & 0xFFFF
+        self.sequence = channel_sequence & 0xFFFF
         self.command = command
         self.credits = credits_requested
         self.flags = flags
@@ -87,10 +88,19 @@ class SmbRequest:
         self.async_id = 0
         self.interim = False
         self.waits = False
+        self.outlives = False
         self.status = SUCCESS
         self.task: asyncio.Task[None] | None = None
         self.on_reply: Callable[[bytearray | memoryview], None] | None = None
         self.on_sent: Callable[[], None] | None = None
+
+    def use(self, open_: SmbOpen) -> None:
+        """Work on `open_`.  Raises FILE_NOT_AVAILABLE where the request comes too late, or too early again."""
+        self.open = open_
+        if self.sequence != open_.channel_sequence or self.flags & FLAG_REPLAY:
+            sequence.verify(self, open_)
+        if open_.record is not None:
+            open_.record.replay_eligible = False
 
     @property
     def server(self) -> SmbServer:

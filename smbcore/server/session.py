@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from smbcore.proto.keys import SessionKeys
     from smbcore.server.connection import SmbConnection
     from smbcore.server.open import SmbOpen
+    from smbcore.server.request import SmbRequest
     from smbcore.server.server import SmbServer
     from smbcore.server.tree_connect import SmbTreeConnect
 
@@ -80,6 +81,7 @@ class SmbSession:
     Owned by `SmbServer.sessions`; created by SESSION_SETUP; ended by `close`. Touched on the loop thread only.
     key        32-bit index of its row;  wire_id  the 64-bit SessionId
     opens      16-byte file id -> open;  trees  tree id -> tree connect
+    orphans    requests that go on though their connection is lost
     recorded   its record is stored, or on its way
     signer     with Session.SigningKey: what binds further connections is signed with it; None for guest and anonymous
     valid      state is VALID, kept as a plain flag for the path that every request takes
@@ -87,8 +89,8 @@ class SmbSession:
 
     __slots__ = (
         "_next_tree_id", "bytes_in", "bytes_out", "channels", "created_at", "encryption_required", "guest", "key",
-        "keys", "mechanism", "opens", "recorded", "sealer", "server", "signer", "signing_required", "state", "token",
-        "trees", "unsealer", "user", "valid", "wire_id",
+        "keys", "mechanism", "opens", "orphans", "recorded", "sealer", "server", "signer", "signing_required", "state",
+        "token", "trees", "unsealer", "user", "valid", "wire_id",
     )  # fmt: skip
 
     def __init__(self, server: SmbServer, key: int, wire_id: int) -> None:
@@ -101,6 +103,7 @@ class SmbSession:
         self.channels: dict[SmbConnection, SmbChannel] = {}
         self.trees: dict[int, SmbTreeConnect] = {}
         self.opens: dict[bytes, SmbOpen] = {}
+        self.orphans: list[SmbRequest] = []
         self.token: Token
         self.user = ""
         self.guest = False
@@ -190,6 +193,9 @@ class SmbSession:
         if not for_good:
             for open_ in list(self.opens.values()):
                 open_.disconnect()
+        orphans, self.orphans = self.orphans, []
+        for rq in orphans:
+            rq.connection.cancel(rq)
         for tree in list(self.trees.values()):
             tree.close()
         for connection, channel in list(self.channels.items()):

@@ -30,6 +30,9 @@ class Records:
         self.gate.set()
         self.available = True
 
+    async def flush(self) -> None:
+        """Everything is stored at once."""
+
     def put(self, kind: str, key: int, source: object) -> None:
         self.rows[kind, key] = source
 

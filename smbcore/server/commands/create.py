@@ -76,6 +76,7 @@ async def open_file(rq: SmbRequest, msg: CreateRequest) -> CreateResponse:
         plan.open = context.find_open(plan)
         if plan.open is not None:
             plan.file = plan.open.file
+            plan.open.channel_sequence = rq.sequence
             return response(plan)
     validate(msg)
     try:
@@ -114,9 +115,10 @@ def validate(msg: CreateRequest) -> None:
 async def successful_open(plan: CreatePlan) -> CreateResponse:
     """Make the SMB open, acquire its oplock or lease, and store what the response will promise."""
     rq, file = plan.rq, plan.file
-    if rq.tree.closed or rq.connection.closed:
+    if rq.tree.closed or (rq.connection.closed and not rq.outlives):
         raise NtError(Status.NETWORK_NAME_DELETED, "the tree connect went away while the open waited")
     open_ = plan.open = SmbOpen(rq.tree, file, rq.server.next_key(), rq.server.next_volatile_id())
+    open_.channel_sequence = rq.sequence
     if plan.msg.oplock_level in _LEVELS and not file.is_directory:
         grant = file.request_oplock(_LEVELS[plan.msg.oplock_level], Caching.NONE, open_, None)
         plan.oplock_level = _WIRE_LEVELS[grant.level]

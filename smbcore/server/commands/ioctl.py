@@ -69,8 +69,7 @@ def find_open(rq: SmbRequest, file_id: bytes) -> SmbOpen:
     open_ = rq.session.opens.get(bytes(file_id))
     if open_ is None or open_.tree is not rq.tree:
         raise NtError(Status.FILE_CLOSED, "no such open")
-    if open_.record is not None:
-        open_.record.replay_eligible = False
+    rq.use(open_)
     return open_
 
 

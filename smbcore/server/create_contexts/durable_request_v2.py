@@ -82,7 +82,7 @@ class DurableRequestV2(ContextHandler):
         """Note that a request of this name is being worked on."""
         if plan.rq.dialect >= DIALECT_300:
             plan.rq.server.index.begin(plan.rq.connection.client_guid, self._request.create_guid)
-            self._begun = True
+            plan.rq.outlives = self._begun = True
 
     def after_open(self, plan: CreatePlan) -> None:
         """Name the open; make it durable, or persistent, if it can be."""
