@@ -32,6 +32,7 @@ import suites  # noqa: E402
 from suites import Test  # noqa: E402
 
 LIST = HERE / "expected.tsv"
+SLOW = HERE / "slow.tsv"
 _LINE = re.compile(
     r"^(success|successful|failure|error|skip|xfail|uxsuccess|time-out)(?:-testsuite)?: ([^\[]*)(\[)?\s*$"
 )
@@ -240,6 +241,12 @@ def write_results(path: Path, outcomes: list[Outcome]) -> None:
     path.write_text("\n".join(["test\tresult\tseconds\tmessage", *rows]) + "\n")
 
 
+def read_slow() -> set[str]:
+    """Return the names of tests that take longer than others."""
+    lines = SLOW.read_text().splitlines()
+    return {line.partition("\t")[2] for line in lines if line and not line.startswith("#")}
+
+
 def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     """Return the options."""
     parser = argparse.ArgumentParser(description="smbtorture against a testbed, compared with expected.tsv.")
@@ -268,6 +275,9 @@ def main(arguments: list[str] | None = None) -> int:
     known = expected.read(LIST)
     tests = suites.plan(list_tests(smbtorture), options.suites)
     tests = [test for test in tests if not options.filter or re.search(options.filter, test.name)]
+    if options.quick:
+        slow = read_slow()
+        tests = [test for test in tests if test.name not in slow]
     if not options.signing_port:
         tests = [test for test in tests if test.variant.server != suites.SIGNING]
     if options.list:
