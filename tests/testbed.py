@@ -14,6 +14,7 @@ import os
 import sys
 import tempfile
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -27,6 +28,7 @@ from appliance.supervisor import ChildSpec, Supervisor  # noqa: E402
 from smbcore.control.client import ControlClient  # noqa: E402
 from smbcore.control.errors import CommandFailed, ControlUnavailable  # noqa: E402
 from smbcore.control.messages import Ping, Pong  # noqa: E402
+from smbcore.nt.sddl import from_sddl  # noqa: E402
 from smbcore.state.accounts import NewAccount, create_account  # noqa: E402
 from smbcore.state.configuration import ShareAccess, ShareOptions  # noqa: E402
 from smbcore.state.engine import open_engine, writing  # noqa: E402
@@ -36,6 +38,7 @@ from smbcore.state.passwords import derive  # noqa: E402
 from smbcore.state.settings import change_settings  # noqa: E402
 from smbcore.state.shares import NewShare, create_share  # noqa: E402
 from smbcore.vfs.posix.backend import PosixBackend  # noqa: E402
+from tests.loopback import LoopbackError, mounted  # noqa: E402
 
 USERS = (("testuser", "testpass", "user"), ("testuser2", "testpass2", "user"), ("admin", "adminpass", "administrator"))
 EVERYONE = (ShareAccess("everyone", "full"),)
@@ -46,12 +49,14 @@ class Role:
     """One share: what differs from an ordinary one.
 
     columns  fields of NewShare; options  fields of ShareOptions; fill  makes the folder's first content
+    file_system  the folder is one of its own, of this kind, where we may mount one
     """
 
     name: str
     columns: dict[str, Any] = field(default_factory=dict)
     options: dict[str, Any] = field(default_factory=dict)
     fill: Callable[[Path], None] | None = None
+    file_system: str = ""
 
 
 def snapshot_folder(folder: Path) -> None:
@@ -64,6 +69,17 @@ def snapshot_folder(folder: Path) -> None:
     original.touch()
     os.link(original, snapshot / "subdir" / "hardlink")
     asyncio.run(write_stream(snapshot, "foo", "bar", b"baz"))
+
+
+def forbid(folder: Path) -> None:
+    """Let nobody into the folder, whatever the share admits."""
+    backend = PosixBackend(folder)
+    try:
+        root = asyncio.run(backend.open(()))
+        root.set_security(from_sddl("O:SYG:SYD:P(A;;FA;;;SY)").encode())
+        root.close()
+    finally:
+        backend.close()
 
 
 async def write_stream(folder: Path, name: str, stream: str, content: bytes) -> None:
@@ -90,9 +106,9 @@ ROLES = (
     Role("durable"),
     Role("ca", {"continuously_available": True}),
     Role("aio"),
-    Role("fs_specific"),
+    Role("fs_specific", file_system="btrfs"),
     Role("compound_find"),
-    Role("ea_acl_xattr"),
+    Role("ea_acl_xattr", options={"hidden_eas": ("hackme",)}),
     Role("streams_xattr"),
     Role("vfs_fruit_xattr"),
     Role("no_streams", options={"streams": False}),
@@ -100,7 +116,7 @@ ROLES = (
     Role("inotify", options={"inotify": True}),
     Role("dosmode", options={"hide_dot_files": True, "hide_files": ("hidefile",)}),
     Role("async_dosmode_shadow_copy2"),
-    Role("acls_non_canonical"),
+    Role("acls_non_canonical", options={"canonical_inheritance": False}),
     Role("delete_readonly", options={"delete_readonly": True}),
     Role("kernel_oplocks"),
     Role("posixlock"),
@@ -109,13 +125,13 @@ ROLES = (
     Role("inherit_perms"),
     Role("shadow_write", fill=snapshot_folder),
     Role("hideunread", {"abe": True}),
-    Role("noperm", {"access": (ShareAccess("everyone", "deny"),)}),
+    Role("noperm", fill=forbid),
     Role("dynamic_share", {"guest_ok": True}),
 )
 
 
-def make(data: Path, folders: Path, *, signing_required: bool) -> DataDirectory:
-    """Initialise a data directory with the users and every share."""
+def make(data: Path, folders: Path, mounts: ExitStack, *, signing_required: bool) -> DataDirectory:
+    """Initialise a data directory with the users and every share; file systems stay mounted until `mounts` ends."""
     now = datetime.now(UTC)
     directory = initialise(data, now=now, server_name="TESTBED")
     key = KeyFile.load(directory.key_file)
@@ -128,16 +144,21 @@ def make(data: Path, folders: Path, *, signing_required: bool) -> DataDirectory:
             for account, secret in credentials:
                 create_account(connection, key, account, secret, now=now)
             for role in ROLES:
-                make_share(connection, role, folders, now)
+                make_share(connection, role, folders, mounts, now)
     finally:
         engine.dispose()
     return directory
 
 
-def make_share(connection: Any, role: Role, folders: Path, now: datetime) -> None:
+def make_share(connection: Any, role: Role, folders: Path, mounts: ExitStack, now: datetime) -> None:
     """Make one share and its folder."""
     folder = folders / role.name.replace("$", "_")
     folder.mkdir(parents=True)
+    if role.file_system:
+        try:
+            mounts.enter_context(mounted(role.file_system, folder))
+        except LoopbackError as error:
+            print(f"share {role.name} is no {role.file_system}: {error}", file=sys.stderr)
     if role.fill is not None:
         role.fill(folder)
     columns: dict[str, Any] = {"abe": False, "access": EVERYONE} | role.columns
@@ -184,12 +205,12 @@ def main() -> int:
     """Serve until told to stop."""
     smb_port, web_port = int(os.environ.get("SMB_PORT", "4455")), int(os.environ.get("WEB_PORT", "8085"))
     signing_port = int(os.environ.get("SIGNING_PORT", "0"))
-    with tempfile.TemporaryDirectory(prefix="holdfast-") as place:
+    with tempfile.TemporaryDirectory(prefix="holdfast-") as place, ExitStack() as mounts:
         base = Path(place)
-        directory = make(base / "data", base / "shares", signing_required=False)
+        directory = make(base / "data", base / "shares", mounts, signing_required=False)
         specs = [core("SMB server", directory, smb_port)]
         if signing_port:
-            signing = make(base / "signing", base / "signing-shares", signing_required=True)
+            signing = make(base / "signing", base / "signing-shares", mounts, signing_required=True)
             specs.append(core("signing SMB server", signing, signing_port))
         if web_port:
             specs.append(web(directory, web_port))

@@ -114,14 +114,18 @@ def _access(lines: list[AccessLine]) -> tuple[ShareAccess, ...]:
 
 def _option_values(options: ShareOptionsShape) -> dict[str, Any]:
     values = options.model_dump()
-    return values | {"hide_files": tuple(values["hide_files"])}
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
+
+
+def _as_lists(values: dict[str, Any]) -> dict[str, Any]:
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
 
 
 def _shape(found: ShareConfig, usage: Mapping[str, tuple[int, int]]) -> Share:
     sessions, opens = usage.get(found.name.casefold(), (0, 0))
     values = asdict(found) | {
         "id": str(found.id),
-        "options": ShareOptionsShape(**asdict(found.options) | {"hide_files": list(found.options.hide_files)}),
+        "options": ShareOptionsShape(**_as_lists(asdict(found.options))),
         "access": [AccessLine.model_validate(asdict(line)) for line in found.access],
         "sessions": sessions,
         "opens": opens,

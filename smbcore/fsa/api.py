@@ -9,6 +9,7 @@ blocking lock, notify, cold disk) re-checks what it decided before, as MS-FSA ph
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import dataclass, field
 from enum import IntEnum, IntFlag
 from typing import Protocol
@@ -58,7 +59,7 @@ class OpenParameters:
     security          self-relative descriptor to apply to a created file, None to inherit
     extended_attributes name -> value for a created file
     timewarp          FILETIME of the snapshot wanted, 0 for now
-    restart_token     opaque; opens that share it ... reserved for reconnects
+    opener            who opens, told apart only where an open is in the way of its own client alone
     """
 
     path: str
@@ -75,6 +76,7 @@ class OpenParameters:
     security: bytes | None = None
     extended_attributes: list[tuple[bytes, bytes]] = field(default_factory=list)
     timewarp: int = 0
+    opener: Hashable = None
 
 
 @dataclass(slots=True)
@@ -131,6 +133,10 @@ class VolumeConfig:
     hide                  Pattern-like names that listings mark HIDDEN (`hide_files`), and dot files if hide_dot_files
     delete_readonly       READONLY files may be deleted
     max_file_size         bytes; NTFS's limit with clusters of 4 KiB
+    size_limit            bytes that everything in the volume may take together, 0 for what the store has
+    canonical_inheritance a list counts as auto-inherited only if the client asked for that too, as in Windows
+    hidden_eas            names of extended attributes (upper case) that clients neither see nor set
+    delayed_write_time    seconds after the first write through an open until its time shows; 0 at once
     """
 
     default_security: bytes
@@ -146,6 +152,10 @@ class VolumeConfig:
     break_timeout: float = 35.0
     max_opens: int = 65536
     max_file_size: int = 0xFFF_FFFF_0000
+    size_limit: int = 0
+    canonical_inheritance: bool = True
+    hidden_eas: frozenset[bytes] = frozenset()
+    delayed_write_time: float = 0.0
 
 
 # Volume(backend, config, clock) --------------------------------------------------------------------------------------

@@ -301,7 +301,8 @@ def query_extended_attributes(
     """
     if not opened.granted_access & FILE_READ_EA:
         raise NtError(Status.ACCESS_DENIED, "query without READ_EA")
-    stored = opened.node.extended_attributes()
+    hidden = opened.volume.config.hidden_eas
+    stored = {name: value for name, value in opened.node.extended_attributes().items() if name not in hidden}
     if names is not None:
         wanted = [ea.ExtendedAttribute(name.upper(), stored.get(name.upper(), b"")) for name in names]
         data, taken = _fit_attributes(wanted[:1] if single else wanted, max_length)

@@ -149,7 +149,7 @@ def _check_new_parent(opened: Open, parent: Node, name: str) -> Oplocks | None:
 
 
 def _of_session(opened: Open, state: FileState) -> list[Open]:
-    return [other for other in state.main.opens if other.token is opened.token]
+    return [other for other in state.main.opens if other.opener == opened.opener]
 
 
 async def _check_target(opened: Open, parent: Node, names: tuple[str, ...], flags: int) -> Oplocks | None:

@@ -25,13 +25,15 @@ _SACL_PARTS = sec.SACL_SECURITY_INFORMATION | sec.ATTRIBUTE_SECURITY_INFORMATION
 class SecurityCache:
     """Parsed descriptors, maximal access and inherited descriptors of one volume; bounded, emptied when full.
 
-    default  the descriptor of files that carry none
+    default    the descriptor of files that carry none
+    canonical  see `VolumeConfig.canonical_inheritance`
     """
 
-    __slots__ = ("_decisions", "_inherited", "_parsed", "default")
+    __slots__ = ("_decisions", "_inherited", "_parsed", "canonical", "default")
 
-    def __init__(self, default: bytes) -> None:
+    def __init__(self, default: bytes, *, canonical: bool = True) -> None:
         self.default = default
+        self.canonical = canonical
         self._parsed: dict[bytes, SecurityDescriptor] = {}
         self._decisions: dict[tuple[bytes, Token], int] = {}
         self._inherited: dict[tuple[bytes, Token, bool], bytes] = {}
@@ -148,4 +150,4 @@ def changed(cache: SecurityCache, stored: bytes | None, security_information: in
     if security_information & sec.OWNER_SECURITY_INFORMATION:
         check_owner(wanted, token)
     current = cache.parse(cache.default if stored is None else stored)
-    return sec.merge(current, wanted, security_information).encode()
+    return sec.merge(current, wanted, security_information, canonical=cache.canonical).encode()

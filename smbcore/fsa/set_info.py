@@ -250,6 +250,8 @@ async def _full_ea(opened: Open, data: bytes) -> None:
     for attribute in attributes:
         if not ea.is_legal_name(attribute.name):
             raise NtError(Status.INVALID_EA_NAME, repr(attribute.name))
+        if attribute.name.upper() in opened.volume.config.hidden_eas:
+            raise NtError(Status.ACCESS_DENIED, f"EA {attribute.name!r} is not for clients")
     for attribute in attributes:
         opened.node.set_extended_attribute(attribute.name.upper(), attribute.value)
     opened.forget_info()

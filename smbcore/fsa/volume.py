@@ -69,7 +69,7 @@ class Volume:
         self.opens: set[Open] = set()
         self.reserved: set[Open] = set()
         self.notifier = Notifier()
-        self.security = SecurityCache(config.default_security)
+        self.security = SecurityCache(config.default_security, canonical=config.canonical_inheritance)
         self.tunnel = TunnelCache()
         self.snapshots = Snapshots(self)
         self.is_snapshot = False
@@ -127,6 +127,8 @@ class Volume:
         changes = desired & _CHANGES or p.create_options & c.FILE_DELETE_ON_CLOSE
         if changes and self.read_only and not self.is_snapshot:
             raise NtError(Status.MEDIA_WRITE_PROTECTED, p.path)
+        if self.config.hidden_eas and any(name.upper() in self.config.hidden_eas for name, _ in p.extended_attributes):
+            raise NtError(Status.ACCESS_DENIED, "an EA that is not for clients")
         if self.read_only and p.create_disposition not in _LEAVING_AS_IT_IS:
             raise NtError(Status.MEDIA_WRITE_PROTECTED, p.path)
 

@@ -322,11 +322,14 @@ def _select_sacl(sacl: Acl | None, security_information: int) -> Acl | None:
     return Acl(aces, sacl.revision) if aces else None
 
 
-def merge(current: SecurityDescriptor, new: SecurityDescriptor, security_information: int) -> SecurityDescriptor:
+def merge(
+    current: SecurityDescriptor, new: SecurityDescriptor, security_information: int, *, canonical: bool = True
+) -> SecurityDescriptor:
     """Return `current` with the parts of `new` that a set names  [MS-FSA 2.1.5].
 
     Generic rights of effective entries become file rights. A list counts as auto-inherited
-    only when the client also asked for it (AUTO_INHERIT_REQ); that bit is never stored.
+    only when the client also asked for it (AUTO_INHERIT_REQ), unless not `canonical`; that
+    bit is never stored.
     Raises NtError INVALID_OWNER or INVALID_PRIMARY_GROUP when the named SID is missing.
     """
     result = replace(current)
@@ -340,22 +343,22 @@ def merge(current: SecurityDescriptor, new: SecurityDescriptor, security_informa
         result.group = new.group
     if security_information & DACL_SECURITY_INFORMATION:
         result.dacl = map_acl(new.dacl)
-        result.control = _list_control(result.control, new.control, _DACL_CONTROL, SE_DACL_PRESENT)
+        result.control = _list_control(result.control, new.control, _DACL_CONTROL, SE_DACL_PRESENT, canonical)
     if security_information & SACL_SECURITY_INFORMATION:
         result.sacl = map_acl(new.sacl)
-        result.control = _list_control(result.control, new.control, _SACL_CONTROL, SE_SACL_PRESENT)
+        result.control = _list_control(result.control, new.control, _SACL_CONTROL, SE_SACL_PRESENT, canonical)
     else:
         result.sacl = _merge_sacl_parts(result.sacl, new.sacl, security_information)
     result.control = _protection(result.control, security_information)
     return result
 
 
-def _list_control(current: int, new: int, mine: int, present: int) -> int:
+def _list_control(current: int, new: int, mine: int, present: int, canonical: bool) -> int:
     """Take over the control bits `mine` of a list that is being set."""
     request = mine & (SE_DACL_AUTO_INHERIT_REQ | SE_SACL_AUTO_INHERIT_REQ)
     inherited = mine & (SE_DACL_AUTO_INHERITED | SE_SACL_AUTO_INHERITED)
     taken = new & mine & ~request
-    if not new & request:
+    if canonical and not new & request:
         taken &= ~inherited
     return current & ~mine | taken | present
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from smbcore.state.configuration import Configuration, Settings, ShareConfig
 
 DIALECTS: Final = {"2.0.2": 0x0202, "2.1": 0x0210, "3.0": 0x0300, "3.0.2": 0x0302, "3.1.1": 0x0311}
+_WRITE_TIME_DELAY: Final = 2.0
 _DEFAULT_SDDL: Final = "O:BAG:BAD:AI(A;OICI;FA;;;WD)"
 
 
@@ -90,10 +91,15 @@ def volume_config(share: ShareConfig, break_timeout: float) -> VolumeConfig:
         delete_readonly=options.delete_readonly,
         hide_dot_files=options.hide_dot_files,
         hide_files=options.hide_files,
+        size_limit=options.size_limit_mib << 20,
+        canonical_inheritance=options.canonical_inheritance,
+        hidden_eas=frozenset(name.upper().encode() for name in options.hidden_eas),
+        delayed_write_time=_WRITE_TIME_DELAY if options.delayed_write_time else 0.0,
         break_timeout=break_timeout,
     )
 
 
 def open_posix_volume(share: ShareConfig, clock: Clock, break_timeout: float) -> Volume:
     """Open the folder behind a share.  Raises NtError or OSError where it cannot be used."""
-    return Volume(PosixBackend(share.path), volume_config(share, break_timeout), clock)
+    backend = PosixBackend(share.path, case_sensitive=share.options.case_sensitive)
+    return Volume(backend, volume_config(share, break_timeout), clock)

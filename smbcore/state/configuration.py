@@ -48,6 +48,14 @@ class ShareOptions:
     durable: bool = option(True, "Grant durable handles, which survive a short loss of the connection.")
     delete_readonly: bool = option(False, "Let files with the read-only attribute be deleted.")
     case_sensitive: bool = option(False, "Tell names apart that differ only in case.")
+    size_limit_mib: int = option(
+        0, "Most that all files of the share may take together, in MiB; 0 for all of the disk.", minimum=0
+    )
+    canonical_inheritance: bool = option(
+        True, "Drop the mark of automatic inheritance from a list that a client sets without asking for it."
+    )
+    hidden_eas: tuple[str, ...] = option((), "Names of extended attributes that clients neither see nor set.")
+    delayed_write_time: bool = option(False, "Show the time of a write two seconds late, as older servers did.")
 
 
 @dataclass(frozen=True, slots=True)
