@@ -67,6 +67,7 @@ class DisconnectedOpen:
         self = cls(server, open_.tree.share, open_.file, record, open_.key, open_.persistent_id, open_.volatile_id)
         self.opened_at = open_.opened_at
         self.bytes_read, self.bytes_written = open_.bytes_read, open_.bytes_written
+        self.last_io_at = open_.last_io_at
         lease = open_.lease
         if lease is not None:
             lease.replace(open_, self)

@@ -75,8 +75,8 @@ class SmbOpen:
     """
 
     __slots__ = (
-        "bytes_read", "bytes_written", "channel_sequence", "closed", "file", "file_id", "key", "lease", "opened_at",
-        "persistent_id", "record", "session", "told_bytes", "tree", "volatile_id",
+        "bytes_read", "bytes_written", "channel_sequence", "closed", "file", "file_id", "key", "last_io_at",
+        "lease", "opened_at", "persistent_id", "record", "session", "told_read", "told_written", "tree", "volatile_id",
     )  # fmt: skip
 
     def __init__(
@@ -96,7 +96,9 @@ class SmbOpen:
         self.opened_at = server.clock.now()
         self.bytes_read = 0
         self.bytes_written = 0
-        self.told_bytes = 0
+        self.told_read = 0
+        self.told_written = 0
+        self.last_io_at = self.opened_at
         self.closed = False
         self.session.opens[self.file_id] = self
         tree.opens.add(self)
@@ -133,6 +135,7 @@ class SmbOpen:
 
     def _leave_session(self) -> None:
         self.closed = True
+        self.note_io()
         self.session.opens.pop(self.file_id, None)
         self.tree.opens.discard(self)
 
@@ -167,6 +170,7 @@ class SmbOpen:
         self = cls(tree, away.file, away.key, server.next_volatile_id(), away.persistent_id)
         self.opened_at = away.opened_at
         self.bytes_read, self.bytes_written = away.bytes_read, away.bytes_written
+        self.told_read, self.told_written, self.last_io_at = away.bytes_read, away.bytes_written, away.last_io_at
         self.record = away.record
         away.record.holder = self
         if away.lease is not None:
@@ -184,7 +188,6 @@ class SmbOpen:
         """Return the record as people see it (state/schema.py: open)."""
         session = self.session
         connection = next(iter(session.channels), None)
-        self.told_bytes = self.bytes_read + self.bytes_written
         row = open_row.common(self)
         row["session_key"] = session.key
         row["tcon_key"] = self.tree.key
@@ -193,6 +196,16 @@ class SmbOpen:
         if self.record is not None:
             row["client_guid"] = self.record.client_guid.hex()
             row["owner_sid"] = str(self.record.owner)
-        if self.told_bytes:
-            row["last_io_at"] = filetime.to_datetime(session.server.clock.now())
+        row["last_io_at"] = filetime.to_datetime(self.last_io_at)
         return row
+
+    def note_io(self) -> bool:
+        """Add what was transferred since the last call to the figures of the session; tell whether anything was."""
+        read, written = self.bytes_read - self.told_read, self.bytes_written - self.told_written
+        if not read and not written:
+            return False
+        self.told_read, self.told_written = self.bytes_read, self.bytes_written
+        self.session.bytes_out += read
+        self.session.bytes_in += written
+        self.last_io_at = self.session.server.clock.now()
+        return True

@@ -270,11 +270,13 @@ class SmbServer:
         return True
 
     def tell_io(self) -> None:
-        """Refresh the records of opens that transferred data since they were last told; called every few seconds."""
+        """Refresh the records of opens and sessions that were busy; called every few seconds."""
         for open_ in self.opens.values():
-            if open_.bytes_read + open_.bytes_written != open_.told_bytes:
+            if open_.note_io():
                 self.records.put("open", open_.key, open_)
-                self.records.put("session", open_.session.key, open_.session)
+        for session in self.sessions.values():
+            if session.told != session.figures():
+                self.session_changed(session)
 
     def pipe_context(self, session: SmbSession) -> SessionPipeContext:
         """Return what RPC services may know, seen by `session`."""
