@@ -72,6 +72,7 @@ SHARES = (
     (share_config("secret", encrypt=True), (Grant(EVERYONE, LEVELS["full"]),)),
     (share_config("closed"), ()),
     (share_config("readable"), (Grant(EVERYONE, LEVELS["read"]),)),
+    (share_config("always", continuously_available=True), (Grant(EVERYONE, LEVELS["full"]),)),
     (share_config("IPC$", kind="pipe"), (Grant(EVERYONE, LEVELS["full"]),)),
 )
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Hashable
 from typing import TYPE_CHECKING
 
-from smbcore.fsa import copy, delete, directory, fsctl, locking, notify, query, security, set_info
+from smbcore.fsa import copy, delete, directory, fsctl, locking, notify, query, reserved, security, set_info
 from smbcore.fsa.api import (
     BreakListener,
     Caching,
@@ -432,17 +432,17 @@ class Open:
         return holder.oplocks.acknowledge(holder, level, int(caching))
 
     # -- a client that is away --
-    def leave(self, listener: BreakListener, *, reserved: bool) -> None:
+    def leave(self, listener: BreakListener, *, reserve: bool) -> None:
         """Go on without a client: what waits through this open ends, `listener` hears of breaks of its own oplock.
 
-        reserved  nobody may take what this open keeps from others until `rejoin`
+        reserve  nobody may take what this open keeps from others until `rejoin`
         """
         if self.stream_state.ranges is not None:
             self.stream_state.ranges.fail_waits(self)
         if self.watch is not None:
             self.watch.fail(Status.NOTIFY_CLEANUP)
         self._tell_breaks_to(listener)
-        if reserved:
+        if reserve:
             self.reserved = True
             self.volume.reserved.add(self)
 
@@ -451,10 +451,7 @@ class Open:
         self.token = token
         self._tell_breaks_to(listener)
         if self.reserved:
-            self.reserved = False
-            self.volume.reserved.discard(self)
-            if self.stream_state.oplocks is not None:
-                self.stream_state.oplocks.wake()
+            reserved.release(self)
 
     def _tell_breaks_to(self, listener: BreakListener) -> None:
         if self.holder is not None and not self.holder.granular:
@@ -484,10 +481,9 @@ class Open:
         stream = self.stream_state
         volume = self.volume
         volume.opens.discard(self)
-        if self.reserved:
-            self.reserved = False
-            volume.reserved.discard(self)
         self.file.remove(self, stream)
+        if self.reserved:
+            reserved.release(self)
         if stream.oplocks is not None:
             volume.drop_oplock(self)
         if self.writes > 1 and volume.observed:

@@ -161,7 +161,7 @@ async def _admit(volume: Volume, p: OpenParameters, node: Node, seen: Look, gran
             access = granted | needed_to_overwrite(p.create_disposition) & FILE_WRITE_DATA
             if volume.reserved and reserved.must_wait(stream, p, access, overwrites=replaces):
                 node.close()
-                await reserved.wait(volume, stream)
+                await reserved.wait(volume)
                 return None
             waiting = _check_others(state, stream, p, access)
             if waiting:
@@ -245,6 +245,8 @@ async def _create(volume: Volume, p: OpenParameters, target: Target, desired: in
             attributes &= ~(fa.FILE_ATTRIBUTE_ARCHIVE | fa.FILE_ATTRIBUTE_TEMPORARY)
         else:
             attributes |= fa.FILE_ATTRIBUTE_ARCHIVE
+        if volume.compresses and not p.create_options & c.FILE_NO_COMPRESSION:
+            attributes |= parent.info().attributes & fa.FILE_ATTRIBUTE_COMPRESSED
         name = names[-1]
         gone = None if directory else volume.tunnel.take(parent.path, name, volume.clock.now())
         if gone is not None and upcase(gone.name) != upcase(name):

@@ -49,27 +49,33 @@ def _collides(held: Open, p: OpenParameters, access: int, *, overwrites: bool) -
     return not is_own and bool(caching & (ALL if overwrites else WRITE))
 
 
-async def wait(volume: Volume, stream: StreamState) -> None:
-    """Wait until some holder of the stream changed or came back.
+async def wait(volume: Volume) -> None:
+    """Wait until a client that was away is back, or what was reserved for it is closed.
 
     Errors: FILE_NOT_AVAILABLE  nothing happened for as long as a break may take
     """
-    oplocks = stream.ensure_oplocks(volume.clock, volume.config.break_timeout)
-    waiting = asyncio.ensure_future(oplocks.wait())
-    late = False
-
-    def give_up() -> None:
-        nonlocal late
-        late = True
-        waiting.cancel()
-
-    timer = volume.clock.call_later(volume.config.break_timeout, give_up)
+    future: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+    volume.held_back.append(future)
+    timer = volume.clock.call_later(volume.config.break_timeout, _settle, future, False)
     try:
-        await waiting
-    except asyncio.CancelledError:
-        if not late:
-            waiting.cancel()
-            raise
-        raise NtError(Status.FILE_NOT_AVAILABLE, "reserved for a client that did not come back in time") from None
+        if not await future:
+            raise NtError(Status.FILE_NOT_AVAILABLE, "reserved for a client that did not come back in time")
     finally:
         timer.cancel()
+        if future in volume.held_back:
+            volume.held_back.remove(future)
+
+
+def release(opened: Open) -> None:
+    """`opened` is not reserved any more: those who were held back decide anew."""
+    volume = opened.volume
+    opened.reserved = False
+    volume.reserved.discard(opened)
+    waiting, volume.held_back = volume.held_back, []
+    for future in waiting:
+        _settle(future, True)
+
+
+def _settle(future: asyncio.Future[bool], again: bool) -> None:
+    if not future.done():
+        future.set_result(again)

@@ -6,6 +6,7 @@ it is touched on the event-loop thread only.
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 
 from smbcore.fsa import fs_information, notify, reparse
@@ -50,10 +51,12 @@ _LEAVING_AS_IT_IS = frozenset({c.FILE_OPEN, c.FILE_OPEN_IF})
 class Volume:
     """An NT volume over a backend.
 
+    held_back  who waits for the clients of reserved opens
     opens      every open, for listing and for closing all;  reserved  those of them whose clients are away
     table      who has what open, by file
     notifier   the watches
     tunnel     names that went lately
+    compresses the store compresses files with the attribute COMPRESSED
     snapshots  the earlier versions of the volume;  is_snapshot  this is one of them
     changes    counts changes of metadata or data, so that what was read before can be told from fresh
     read_only  every change is refused, by configuration or by the store
@@ -68,6 +71,7 @@ class Volume:
         self.table = FileTable()
         self.opens: set[Open] = set()
         self.reserved: set[Open] = set()
+        self.held_back: list[asyncio.Future[bool]] = []
         self.notifier = Notifier()
         self.security = SecurityCache(config.default_security, canonical=config.canonical_inheritance)
         self.tunnel = TunnelCache()
@@ -76,6 +80,7 @@ class Volume:
         self.snapshot_folder = backend.snapshot_folder
         self.changes = 0
         self.read_only = config.read_only or facts.read_only
+        self.compresses = facts.supports_compression
         self.case_sensitive = facts.case_sensitive
         self.volume_id = facts.volume_id
         self.readable_access = ~_CHANGES

@@ -167,7 +167,7 @@ class DisconnectedOpens:
     def add(self, away: DisconnectedOpen, seconds: float) -> None:
         """Keep an open for `seconds`."""
         clock = self._server.clock
-        away.file.leave(away, reserved=away.record.persistent)
+        away.file.leave(away, reserve=away.record.persistent)
         away.deadline = clock.monotonic() + seconds
         away.timer = clock.call_later(seconds, self._expire, away)
         self._opens[away.persistent_id] = away
