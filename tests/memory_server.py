@@ -164,6 +164,7 @@ class ServerEnd:
     peer = "memory:1"
     local_address = "127.0.0.1"
     sends_ranges = False
+    taken = True
 
     def __init__(self, link: Link, server: SmbServer):
         self.link = link
@@ -179,6 +180,13 @@ class ServerEnd:
         if pooled is not None:
             self.server.pool.give(pooled)
         self.link.loop.call_soon(self.link.client_end.arrived, data)
+
+    def output_position(self) -> int:
+        return 1
+
+    def acknowledged(self) -> int:
+        """A client that is not `taken` acknowledges nothing."""
+        return int(self.taken)
 
     def set_frame_limit(self, limit: int) -> None:
         self.reader.limit = limit

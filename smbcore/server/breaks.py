@@ -9,33 +9,30 @@ opener does not wait in vain.
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Protocol
+from functools import partial
+from typing import TYPE_CHECKING
 
 from smbcore.fsa.api import BreakNotice, Caching, OplockLevel
-from smbcore.nt.status import NtError, Status
-from smbcore.proto.framing import frame_header
+from smbcore.nt.status import NtError
+from smbcore.server.delivery import Delivery
 from smbcore.wire.create import OPLOCK_LEVEL_II, OPLOCK_NONE
-from smbcore.wire.header import HEADER_SIZE, OPLOCK_BREAK, UNSOLICITED_MESSAGE_ID, pack_response_into
+from smbcore.wire.header import OPLOCK_BREAK
 from smbcore.wire.oplock_break import FLAG_ACK_REQUIRED, LeaseBreakNotification, OplockBreakNotification
 
 if TYPE_CHECKING:
     from smbcore.server.disconnected import DisconnectedOpen
     from smbcore.server.lease import SmbLease
     from smbcore.server.open import SmbOpen
-    from smbcore.server.session import SmbSession
 
 log = logging.getLogger(__name__)
-
-
-class _Encodable(Protocol):
-    def encode(self) -> bytes:
-        """Return the body."""
 
 
 def send_oplock_break(open_: SmbOpen, notice: BreakNotice) -> None:
     """Tell the holder of a legacy oplock its new level."""
     level = OPLOCK_LEVEL_II if notice.new_level is OplockLevel.LEVEL_TWO else OPLOCK_NONE
-    if not _send(open_.session, OplockBreakNotification(level, open_.file_id)) and notice.acknowledge:
+    message = OplockBreakNotification(level, open_.file_id)
+    awaited = partial(_is_awaited, open_) if notice.acknowledge else None
+    if not Delivery([open_.session], OPLOCK_BREAK, message, awaited).send() and notice.acknowledge:
         _give_up(open_, notice)
     server = open_.session.server
     server.open_changed(open_)
@@ -53,7 +50,9 @@ def send_lease_break(lease: SmbLease, notice: BreakNotice) -> None:
         new_lease_state=int(notice.new_caching),
     )
     present, away = lease.present(), lease.away()
-    reached = any(_send(open_.session, message) for open_ in present)
+    sessions = dict.fromkeys(open_.session for open_ in present)
+    awaited = partial(_is_lease_awaited, lease) if notice.acknowledge else None
+    reached = Delivery(sessions, OPLOCK_BREAK, message, awaited).send()
     if not reached or not notice.new_caching & Caching.HANDLE:
         for disconnected in away:
             disconnected.lease_broken()
@@ -62,6 +61,15 @@ def send_lease_break(lease: SmbLease, notice: BreakNotice) -> None:
     lease.changed()
     if notice.acknowledge:
         lease.server.clock.call_later(lease.server.config.break_timeout, _time_is_up, lease)
+
+
+def _is_awaited(open_: SmbOpen) -> bool:
+    holder = open_.file.holder
+    return not open_.closed and holder is not None and bool(holder.breaking)
+
+
+def _is_lease_awaited(lease: SmbLease) -> bool:
+    return bool(lease.opens) and lease.breaking
 
 
 def _time_is_up(lease: SmbLease) -> None:
@@ -74,26 +82,6 @@ def _acknowledge_for_lease(lease: SmbLease, notice: BreakNotice) -> None:
     for open_ in lease.opens:
         _acknowledge_for(open_, notice)
         return
-
-
-def _send(session: SmbSession, body: _Encodable) -> bool:
-    """Send an unsolicited message on a channel of `session`; False if it has none that works."""
-    encoded = body.encode()
-    for connection, channel in session.channels.items():
-        if connection.closed or channel.binding:
-            continue
-        message = bytearray(HEADER_SIZE + len(encoded))
-        message[HEADER_SIZE:] = encoded
-        pack_response_into(
-            message, 0, credit_charge=0, status=Status.SUCCESS, command=OPLOCK_BREAK, credits=0, flags=0,
-            next_command=0,
-            message_id=UNSOLICITED_MESSAGE_ID, tail64=0, session_id=0,
-        )  # fmt: skip
-        if session.sealer is not None and session.encryption_required:
-            message = session.sealer.seal((message,))
-        connection.transport.write((frame_header(len(message)), message))
-        return True
-    return False
 
 
 def _give_up(open_: SmbOpen, notice: BreakNotice) -> None:

@@ -1,8 +1,8 @@
 """The requests of one compound frame, worked on one after the other  [MS-SMB2 3.3.5.2.7].
 
 A chain is owned by nobody but the request it is at: a member that waits holds the chain, and its reply moves the
-chain on. Replies are collected and leave as one frame, except that a *last* member that waits long leaves behind an
-interim response in that frame and answers alone later.
+chain on. Replies are collected and leave as one frame, except that a member that waits long and that no other relates
+to leaves behind an interim response in that frame and answers alone later.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from smbcore.nt.status import NtError, Status
+from smbcore.wire.header import FLAG_RELATED, unpack
 
 if TYPE_CHECKING:
     from smbcore.proto.signing import Signer
@@ -47,6 +48,11 @@ class Chain:
     def at_end(self) -> bool:
         """Whether the current member is the last one."""
         return self.index >= len(self.members)
+
+    @property
+    def is_needed(self) -> bool:
+        """Whether the member that follows relates to the current one, and has to wait for its answer."""
+        return not self.at_end and bool(unpack(self.members[self.index])[4] & FLAG_RELATED)
 
     def adopt(self, rq: SmbRequest) -> None:
         """Give a related request the ids of the one before; forget all for an unrelated one, which brings its own.

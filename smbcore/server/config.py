@@ -67,6 +67,8 @@ class ServerConfig:
     encryption        see `Encryption`
     ciphers, signing  algorithm ids in the order in which the server prefers them
     max_transact, max_read, max_write   bytes; 64 KiB where the client has no multi-credit support
+    break_retry       seconds after which a break notification that the peer's TCP does not take goes to another
+                      channel; 0 sends it once, on the newest channel, as Windows does
     durable_timeout   seconds that a disconnected handle is kept whose client names no time
     test_controls     answer the control codes that test suites use to block connections; never in production
     """
@@ -88,6 +90,7 @@ class ServerConfig:
     allow_guest: bool = False
     interim_delay: float = 0.001
     break_timeout: float = 35.0
+    break_retry: float = 1.25
     durable_timeout: float = 60.0
     test_controls: bool = False
     limits: Limits = field(default_factory=Limits)

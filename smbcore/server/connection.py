@@ -17,8 +17,9 @@ from smbcore.proto.compound import split, start_of
 from smbcore.proto.errors import ProtocolViolation
 from smbcore.proto.sealing import transform_session_id
 from smbcore.proto.window import CommandWindow
-from smbcore.server import dispatch, negotiation, reply
+from smbcore.server import dispatch, negotiation, reply, under_way
 from smbcore.server.chain import Chain
+from smbcore.wire.header import CHANGE_NOTIFY, LOCK
 
 if TYPE_CHECKING:
     from smbcore.crypto.preauth import PreauthHash
@@ -36,6 +37,7 @@ _SMB2: Final = b"\xfeSMB"
 _TRANSFORM: Final = b"\xfdSMB"
 _SMB1: Final = b"\xffSMB"
 _REMEMBERED: Final = 8
+_WITHOUT_END: Final = (CHANGE_NOTIFY, LOCK)
 
 
 class Transport(Protocol):
@@ -53,6 +55,12 @@ class Transport(Protocol):
 
     def write_range(self, head: bytearray, source: FileRange) -> None:
         """Queue `head` and the bytes of `source`; what the file has lost by the time it is sent is sent as zeros."""
+
+    def output_position(self) -> int:
+        """Return the number of bytes written so far, as `acknowledged` counts them."""
+
+    def acknowledged(self) -> int:
+        """Return how many bytes the peer has acknowledged to have received."""
 
     def set_frame_limit(self, limit: int) -> None:
         """Accept messages up to `limit` bytes."""
@@ -73,17 +81,19 @@ class SmbConnection:
     channels              session id -> this connection's channel of that session (sessions in progress included)
     bindings              session id -> the channel of a session that this connection is being bound to
     ended                 session id -> what signed the replies of a session that has ended, for the latest few
+    stalled               a notification was not acknowledged in time: others go to other channels first
+    acknowledged          the peer's TCP acknowledges what it gets; only test suites say that it does not
     supports_notifications  the client takes SERVER_TO_CLIENT_NOTIFICATION
     supports_multi_credit large requests are allowed and their credit charge is checked
     max_read, max_write, max_transact  bytes, as negotiated
     """
 
     __slots__ = (
-        "_async", "_auth_timer", "_next_async_id", "_pending", "bindings", "channels", "cipher",
+        "_async", "_auth_timer", "_next_async_id", "_pending", "acknowledged", "bindings", "channels", "cipher",
         "client_capabilities", "client_guid", "client_name", "client_security_mode", "closed", "commands",
         "created_at", "dialect", "ended", "max_read", "max_transact", "max_write", "name", "negotiate_message",
         "negotiated_dialects", "number", "preauth", "server", "server_capabilities", "server_security_mode",
-        "signing_algorithm", "supports_multi_credit", "supports_notifications", "transport", "window",
+        "signing_algorithm", "stalled", "supports_multi_credit", "supports_notifications", "transport", "window",
     )  # fmt: skip
 
     def __init__(self, server: SmbServer, transport: Transport, number: int) -> None:
@@ -105,6 +115,8 @@ class SmbConnection:
         self.cipher = 0
         self.supports_multi_credit = False
         self.supports_notifications = False
+        self.acknowledged = True
+        self.stalled = False
         self.max_read = self.max_write = self.max_transact = negotiation.SMALL_IO
         self.preauth: PreauthHash | None = None
         self.channels: dict[int, SmbChannel] = {}
@@ -188,6 +200,7 @@ class SmbConnection:
         if rq.sealed is not None and rq.sealed.unsealer is not None:
             rq.sealed.unsealer.detach()
         rq.cancel_status = Status.CANCELLED
+        rq.holds_up = under_way.begin(rq)
         rq.task = self.server.request_task(coroutine)
         self._pending[rq.message_id] = rq
         self.server.clock.call_later(self.server.config.interim_delay, self._interim_due, rq)
@@ -205,6 +218,10 @@ class SmbConnection:
         if rq.waits and self._pending.get(rq.message_id) is rq:
             if len(self._async) >= self.server.config.limits.pending_per_connection:
                 self.cancel(rq, Status.INSUFFICIENT_RESOURCES)
+                return
+            if rq.chain is not None and rq.chain.is_needed and rq.command in _WITHOUT_END:
+                # Windows lets no other wait for something that may never happen (smb2.compound.interim2)
+                self.cancel(rq, Status.INTERNAL_ERROR)
                 return
             reply.send_interim(rq)
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 from smbcore.nt.errors import WireError
 from smbcore.nt.status import NtError, Status
 from smbcore.proto.errors import ProtocolViolation
-from smbcore.server import reply
+from smbcore.server import reply, under_way
 from smbcore.server.binding import no_channel
 from smbcore.server.request import SmbRequest
 from smbcore.wire.error import EMPTY_ERROR, ErrorResponse
@@ -247,6 +247,8 @@ async def _finish(rq: SmbRequest, rest: _Rest) -> None:
         _bug(rq, error)
     else:
         _succeed(rq, answer)
+    finally:
+        under_way.end(rq)
 
 
 def _succeed(rq: SmbRequest, answer: Any) -> None:
@@ -272,6 +274,8 @@ def _bug(rq: SmbRequest, error: Exception) -> None:
 
 def _done(rq: SmbRequest, status: Status, answer: Any) -> None:
     """Hand over the reply; go on with the chain if this request held it."""
+    if rq.task is not None:
+        under_way.end(rq)
     chain = rq.chain
     reply.send(rq, status, answer)
     if rq.task is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from struct import Struct
 from typing import TYPE_CHECKING, Any, Protocol
@@ -72,11 +73,29 @@ class SmbOpen:
     channel_sequence  of the newest request so far, see `smbcore.server.sequence`
     lease    the lease that covers it, None without one
     record   what outlives the connection, None while nothing does
+    under_way  requests that work on the file, see `smbcore.server.under_way`
     """
 
     __slots__ = (
-        "bytes_read", "bytes_written", "channel_sequence", "closed", "file", "file_id", "key", "last_io_at",
-        "lease", "opened_at", "persistent_id", "record", "session", "told_read", "told_written", "tree", "volatile_id",
+        "_waiter",
+        "bytes_read",
+        "bytes_written",
+        "channel_sequence",
+        "closed",
+        "file",
+        "file_id",
+        "key",
+        "last_io_at",
+        "lease",
+        "opened_at",
+        "persistent_id",
+        "record",
+        "session",
+        "told_read",
+        "told_written",
+        "tree",
+        "under_way",
+        "volatile_id",
     )  # fmt: skip
 
     def __init__(
@@ -93,6 +112,8 @@ class SmbOpen:
         self.channel_sequence = 0
         self.lease: SmbLease | None = None
         self.record: OpenRecord | None = None
+        self.under_way = 0
+        self._waiter: asyncio.Future[None] | None = None
         self.opened_at = server.clock.now()
         self.bytes_read = 0
         self.bytes_written = 0
@@ -109,7 +130,19 @@ class SmbOpen:
         if self.closed:
             return
         self._forget()
+        await self._close_file()
+
+    async def _close_file(self) -> None:
+        """Close once the requests that work on the file are done; those that wait for something end by the close."""
+        if self.under_way:
+            self._waiter = asyncio.get_running_loop().create_future()
+            await self._waiter
         await self.file.close()
+
+    def quiet(self) -> None:
+        """The last request that works on the file is done."""
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
 
     def close_in_background(self) -> None:
         """Close without anybody waiting; a failure is logged, the FileId is gone in any case."""
@@ -119,7 +152,7 @@ class SmbOpen:
 
     async def _release(self) -> None:
         try:
-            await self.file.close()
+            await self._close_file()
         except NtError as error:
             log.warning("close of %s failed: %s", self.file.path, error)
 

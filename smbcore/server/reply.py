@@ -86,11 +86,11 @@ def _send_single(rq: SmbRequest, status: Status, body: bytes) -> None:
 def send_interim(rq: SmbRequest) -> None:
     """Tell the client that `rq` takes long  [MS-SMB2 3.3.4.2]. All its credits go with this message.
 
-    In a compound only the last member may say so; the replies before it leave together with it.
+    In a compound only a member may say so that the one after it does not relate to; it leaves the compound.
     """
     connection = rq.connection
     chain = rq.chain
-    if connection.closed or rq.interim or (chain is not None and not chain.at_end):
+    if connection.closed or rq.interim or (chain is not None and chain.is_needed):
         return
     connection.register_async(rq)
     rq.interim = True
@@ -102,7 +102,7 @@ def send_interim(rq: SmbRequest) -> None:
         rq.chain = None
         chain.busy = False
         chain.replies.append((message, _signer(rq)))
-        send_chain(connection, chain)
+        connection.resume(chain)
         return
     if rq.sealed is not None:
         message = rq.sealed.seal((message,))

@@ -38,13 +38,15 @@ class SmbRequest:
     outlives   goes on when its connection is lost and its session is not: the client will ask again for the result
     cancel_status  the answer if the wait is ended from outside; set once the request is a task
     reply_signer  signs the reply where no channel does: while a connection is being bound
+    holds_up   the open whose CLOSE waits for the request (server/under_way.py); set once the request is a task
     on_reply   called with the finished reply message just before it leaves (pre-authentication integrity)
     """
 
     __slots__ = (
         "async_id", "cancel_status", "chain", "channel", "charge", "command", "connection", "credits", "flags",
-        "granted", "interim", "message_id", "on_reply", "on_sent", "open", "outlives", "process_id", "reply_signer",
-        "sealed", "sequence", "session", "session_id", "status", "task", "tree", "tree_id", "view", "waits",
+        "granted", "holds_up", "interim", "message_id", "on_reply", "on_sent", "open", "outlives", "process_id",
+        "reply_signer", "sealed", "sequence", "session", "session_id", "status", "task", "tree", "tree_id", "view",
+        "waits",
     )  # fmt: skip
 
     connection: SmbConnection
@@ -52,6 +54,7 @@ class SmbRequest:
     tree: SmbTreeConnect
     open: SmbOpen
     cancel_status: Status
+    holds_up: SmbOpen | None
 
     def __init__(
         self,

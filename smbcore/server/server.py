@@ -12,6 +12,7 @@ from smbcore.proto.sealing import PlaintextBuffer
 from smbcore.rpc.pipes import PipeRegistry
 from smbcore.server.accounts import AccountStore
 from smbcore.server.commands.table import COMMANDS
+from smbcore.server.conformance import ControlledConnection
 from smbcore.server.connection import SmbConnection, Transport
 from smbcore.server.disconnected import DisconnectedOpens
 from smbcore.server.lease import LeaseTable
@@ -134,7 +135,8 @@ class SmbServer:
             log.warning("connection from %s refused: %d are open", transport.peer, len(self.connections))
             return None
         self._connection_number += 1
-        connection = SmbConnection(self, transport, self._connection_number)
+        kind = ControlledConnection if self.config.test_controls else SmbConnection
+        connection = kind(self, transport, self._connection_number)
         self.connections.add(connection)
         self.counters["connections_total"] += 1
         return connection

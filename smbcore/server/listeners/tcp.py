@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from smbcore.proto.errors import ProtocolViolation
 from smbcore.proto.framing import FrameReader
+from smbcore.server.listeners import acknowledged
 from smbcore.server.listeners.file_range import QueuedRange
 
 if TYPE_CHECKING:
@@ -101,6 +102,21 @@ class TcpTransport:
                 queued.keep()
             except OSError as error:
                 self._failed(error)
+
+    def output_position(self) -> int:
+        """Return the bytes written so far, on the scale of `acknowledged`."""
+        waiting = sum(map(len, self._out))
+        try:
+            return waiting + acknowledged.acknowledged(self._sock) + acknowledged.unacknowledged(self._sock)
+        except OSError:
+            return waiting
+
+    def acknowledged(self) -> int:
+        """Return the bytes that the peer has acknowledged; 0 once the socket is closed."""
+        try:
+            return acknowledged.acknowledged(self._sock)
+        except OSError:
+            return 0
 
     def close(self) -> None:
         """Send what the socket takes, then close it."""
