@@ -259,6 +259,7 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--update", metavar="REASON", help="make expected.tsv describe the results, new lines with REASON"
     )
+    parser.add_argument("--quick", action="store_true", help="leave out the tests named in slow.tsv")
     parser.add_argument("--quiet", action="store_true", help="show only what does not pass")
     parser.add_argument("--list", action="store_true", help="only list what would run")
     parser.add_argument("suites", nargs="*", default=["smb2"], help="suites, or the groups smb2, rpc, wire, all")
