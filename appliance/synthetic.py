@@ -19,6 +19,7 @@ from smbcore.state import accounts, audit, groups, outbox, shares
 from smbcore.state.configuration import ShareAccess
 from smbcore.state.engine import writing
 from smbcore.state.keyfile import KeyFile
+from smbcore.state.passwords import Credentials
 from smbcore.state.schema import byte_range, lease, open_, session, tcon, version
 
 _READ = access.FILE_GENERIC_READ
@@ -26,7 +27,7 @@ _WRITE = access.FILE_GENERIC_READ | access.FILE_GENERIC_WRITE | access.DELETE
 _NODE = "6f1c2a90-5b57-4a70-9f3f-0d3f6f7a1c01"
 _BOOT = "a5e2f7c4-9a1b-4f0e-8f41-3c1f0b8d2e10"
 
-_PEOPLE = (
+PEOPLE = (  # account, full name, computer, group
     ("anna", "Anna Berg", "WS-ANNA", "design"),
     ("ben", "Ben Okafor", "MACBOOK-BEN", "design"),
     ("carla", "Carla Rossi", "LT-0417", "accounting"),
@@ -43,7 +44,7 @@ _SHARES: tuple[tuple[str, str, str, tuple[str, ...], dict[str, Any]], ...] = (
     ("Backup", "backup", "Nightly images", ("user:farid",), {"browsable": False, "continuously_available": True}),
     ("Scans", "drop", "From the copiers", ("everyone",), {}),
 )
-_FILES = (
+FILES = (  # share, path, access, caching, what others may
     ("Projects", "Harbour bridge\\Plans\\Deck section B.dwg", _WRITE, "RWH", 1),
     ("Projects", "Harbour bridge\\Plans\\Deck section A.dwg", _READ, "RH", 3),
     ("Projects", "Harbour bridge\\Budget 2027.xlsx", _WRITE, "RH", 1),
@@ -76,34 +77,45 @@ class _Maker:
         return self.now - most * self.dice.random()
 
 
+def fill_configuration(
+    connection: Connection, key: KeyFile, folder: Path, now: datetime, credentials: Credentials | None = None
+) -> list[str]:
+    """Write people, shares and history only, and return the people's SIDs; StateError when some exist already.
+
+    credentials  of everybody; None when nobody is to sign in
+    """
+    sids = _people(connection, key, now, credentials)
+    _shares(connection, folder, now)
+    _history(connection, now)
+    return sids
+
+
 def fill(engine: Engine, key: KeyFile, folder: Path, now: datetime, seed: int = 7) -> None:
     """Write everything; StateError when some of the names exist already."""
     dice = random.Random(seed)
     with writing(engine) as connection:
-        sids = _people(connection, key, now)
-        _shares(connection, folder, now)
+        sids = fill_configuration(connection, key, folder, now)
         topics = ("sessions", "tcons", "opens", "leases", "locks", "nodes")
         changes = [outbox.Change(topic, "added", "0") for topic in topics]
         maker = _Maker(connection, now, dice, outbox.append(connection, changes, now=now), sids)
         _node(maker)
-        keys = [_session(maker, number, person) for number, person in enumerate(_PEOPLE)]
+        keys = [_session(maker, number, person) for number, person in enumerate(PEOPLE)]
         trees = _tcons(maker, keys)
         _opens(maker, keys, trees)
-        _history(connection, now)
 
 
-def _people(connection: Connection, key: KeyFile, now: datetime) -> list[str]:
+def _people(connection: Connection, key: KeyFile, now: datetime, credentials: Credentials | None) -> list[str]:
     """Make accounts and groups; return the accounts' SIDs."""
     sids = [
-        accounts.create_account(connection, key, accounts.NewAccount(name, full_name), None, now=now).sid
-        for name, full_name, _, _ in _PEOPLE
+        accounts.create_account(connection, key, accounts.NewAccount(name, full_name), credentials, now=now).sid
+        for name, full_name, _, _ in PEOPLE
     ]
     for group, comment in (
         ("design", "Architects and illustrators"),
         ("engineering", "Structural engineering"),
         ("accounting", "Books and payroll"),
     ):
-        members = [name for name, _, _, of in _PEOPLE if of == group]
+        members = [name for name, _, _, of in PEOPLE if of == group]
         groups.create_group(connection, group, comment=comment, members=members, now=now)
     return sids
 
@@ -168,7 +180,7 @@ def _session(maker: _Maker, number: int, person: tuple[str, str, str, str]) -> i
 def _tcons(maker: _Maker, keys: list[int]) -> dict[tuple[int, str], int]:
     found: dict[tuple[int, str], int] = {}
     wanted = {"design": ("Projects", "Media"), "accounting": ("Accounting",), "engineering": ("Projects",)}
-    for number, (name, _, _, group) in enumerate(_PEOPLE):
+    for number, (name, _, _, group) in enumerate(PEOPLE):
         names = [*wanted.get(group, ("Scans",)), *(["Backup"] if name == "farid" else [])]
         for share in names:
             key = 0x7C00_0000 + len(found) * 0x1F
@@ -191,7 +203,7 @@ def _tcons(maker: _Maker, keys: list[int]) -> dict[tuple[int, str], int]:
 
 def _opens(maker: _Maker, keys: list[int], trees: dict[tuple[int, str], int]) -> None:
     counts = dict.fromkeys(keys, 0)
-    for number, (share, path, mask, caching, mode) in enumerate(_FILES):
+    for number, (share, path, mask, caching, mode) in enumerate(FILES):
         holders = [key for key, name in trees if name == share]
         for holder in holders[: 2 if mask == _READ else 1]:
             is_away = path.endswith("Notes.docx")

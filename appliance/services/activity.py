@@ -27,17 +27,20 @@ from appliance.models.activity import (
 from appliance.models.common import Page, clean
 from appliance.problems import not_found
 from appliance.services.paging import Order, PageRequest, split
-from appliance.services.words import access_summary, share_mode_words
+from appliance.services.words import access_summary, host, share_mode_words
 from smbcore.nt import access
 from smbcore.state import outbox
 from smbcore.state.schema import account, lease, open_, session, tcon, version
 
+_SESSION_OPENS = select(func.count()).where(open_.c.session_key == session.c.key).scalar_subquery()
+"""Counted, for the record of a session follows its opens only after a while."""
+_TCON_OPENS = select(func.count()).where(open_.c.tcon_key == tcon.c.key).scalar_subquery()
 _SESSION_ORDER = Order(
     {
         "user": session.c.user,
         "created_at": session.c.created_at,
         "last_active_at": session.c.last_active_at,
-        "opens": session.c.opens,
+        "opens": _SESSION_OPENS,
         "client": session.c.client_address,
     },
     session.c.key,
@@ -181,7 +184,7 @@ def parse_unc(text: str) -> tuple[str, str] | None:
     return (parts[1] if len(parts) > 1 else "", parts[2].rstrip("\\") if len(parts) > 2 else "")
 
 
-_SESSIONS = select(session, version.c.name.label("node_name")).select_from(
+_SESSIONS = select(session, _SESSION_OPENS.label("open_count"), version.c.name.label("node_name")).select_from(
     session.outerjoin(version, version.c.node_id == session.c.node_id)
 )
 _OWNER = (
@@ -191,7 +194,7 @@ _OWNER = (
     session.c.client_guid.label("session_client_guid"),
     version.c.name.label("node_name"),
 )
-_TCONS = select(tcon, *_OWNER).select_from(
+_TCONS = select(tcon, _TCON_OPENS.label("open_count"), *_OWNER).select_from(
     tcon.outerjoin(session, session.c.key == tcon.c.session_key).outerjoin(version, version.c.node_id == tcon.c.node_id)
 )
 _HOLDER = func.coalesce(session.c.user, account.c.name, "")
@@ -297,7 +300,7 @@ def _session(row: RowMapping, shares: list[str]) -> Session:
         wire_id=str(row["wire_id"]),
         node=row["node_name"] or row["node_id"],
         user=Principal(name=clean(row["user"]), sid=row["user_sid"]),
-        client=Client(name=clean(row["client_name"]), address=row["client_address"], guid=row["client_guid"]),
+        client=Client(name=clean(row["client_name"]), address=host(row["client_address"]), guid=row["client_guid"]),
         dialect=row["dialect"],
         auth=row["auth"],
         guest=row["guest"],
@@ -306,7 +309,7 @@ def _session(row: RowMapping, shares: list[str]) -> Session:
         encryption=Encryption(cipher=row["encryption"]),
         channels=row["channels"],
         shares=shares,
-        opens=row["opens"],
+        opens=row["open_count"],
         bytes_in=row["bytes_in"],
         bytes_out=row["bytes_out"],
         created_at=row["created_at"],
@@ -318,7 +321,8 @@ def _session(row: RowMapping, shares: list[str]) -> Session:
 def _client(row: RowMapping) -> Client | None:
     if row["client_address"] is None:
         return None
-    return Client(name=clean(row["client_name"]), address=row["client_address"], guid=row["session_client_guid"] or "")
+    guid = row["session_client_guid"] or ""
+    return Client(name=clean(row["client_name"]), address=host(row["client_address"]), guid=guid)
 
 
 def _tcon(row: RowMapping) -> Tcon:
@@ -332,7 +336,7 @@ def _tcon(row: RowMapping) -> Tcon:
         share=clean(row["share"]),
         encrypted=row["encrypted"],
         access=access_summary(row["access"]),
-        opens=row["opens"],
+        opens=row["open_count"],
         created_at=row["created_at"],
     )
 

@@ -14,6 +14,7 @@ from appliance.models.common import Page, clean
 from appliance.problems import Problem, not_found
 from appliance.services.core import Core
 from appliance.services.paging import Order, PageRequest, split
+from appliance.services.words import host
 from smbcore.control.messages import ListWaiting, Waiting
 from smbcore.state import outbox
 from smbcore.state.schema import account, byte_range, lease, open_, session, version
@@ -85,7 +86,7 @@ def list_locks(connection: Connection, limit: int = 500) -> Page[Lock]:
             length=str(row["length"]),
             exclusive=row["exclusive"],
             user=clean(row["holder"]),
-            client=clean(row["client"]),
+            client=clean(host(row["client"])),
             share=clean(row["share"]),
             path=clean(row["path"]),
             node=row["node_name"] or row["node_id"],
@@ -160,7 +161,7 @@ def _covered(connection: Connection, lease_keys: list[str]) -> defaultdict[tuple
         covered = found[row.client_guid, row.lease_key]
         covered.handles += 1
         path = f"{row.share}\\{row.path}" if row.path else row.share
-        for texts, text in ((covered.paths, path), (covered.users, row.holder), (covered.clients, row.client)):
+        for texts, text in ((covered.paths, path), (covered.users, row.holder), (covered.clients, host(row.client))):
             if text and clean(text) not in texts:
                 texts.append(clean(text))
     return found

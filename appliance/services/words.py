@@ -70,6 +70,13 @@ def handle_kind_words(kind: str) -> str:
     return _HANDLE_KINDS.get(kind, kind)
 
 
+def host(address: str) -> str:
+    """Return an address without its port, and without the brackets of IPv6: "10.0.0.7", "fd00::7"."""
+    if address.startswith("["):
+        return address[1:].partition("]")[0]
+    return address.partition(":")[0] if address.count(":") == 1 else address
+
+
 def deed_words(action: str) -> str:
     """Return an action of the audit log as people would say it: "created", "disconnected"."""
     return _DEEDS.get(action, action.replace(".", " ").replace("_", " "))

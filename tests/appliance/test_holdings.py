@@ -7,6 +7,7 @@ from urllib.parse import quote
 
 import pytest
 
+from appliance.services.words import host
 from appliance.synthetic import fill
 from smbcore.control.messages import BreakLease, CloseOpen
 from tests.appliance.conftest import csrf_of
@@ -161,10 +162,32 @@ async def test_pages_show_remaining_time_and_what_was_carried_over(busy_browser)
     assert "Notes.docx" in away
     assert "section B" not in away
     overview = (await busy_browser.get("/")).text
-    assert "Handles carried over" in overview
+    assert "kept over the last restart" in overview
     assert ">37<" in overview
 
 
 async def test_nothing_is_said_of_restarts_while_the_core_is_away(service, busy_browser):
     await service.control.stop()
-    assert "Handles carried over" not in (await busy_browser.get("/")).text
+    assert "kept over the last restart" not in (await busy_browser.get("/")).text
+
+
+@pytest.mark.parametrize(
+    ("stored", "shown"),
+    [
+        ("192.0.2.7:50123", "192.0.2.7"),
+        ("[fd00::7]:50123", "fd00::7"),
+        ("fd00::7", "fd00::7"),
+        ("192.0.2.7", "192.0.2.7"),
+        ("", ""),
+    ],
+)
+async def test_addresses_are_shown_without_the_port_of_the_client(stored, shown):
+    assert host(stored) == shown
+
+
+async def test_open_files_of_a_session_are_counted(busy):
+    found = (await busy.get("/api/v1/sessions?sort=-opens")).json()["items"]
+    for item in found:
+        opens = (await busy.get(f"/api/v1/opens?session={item['id']}&limit=500")).json()["items"]
+        assert item["opens"] == len(opens)
+    assert [item["opens"] for item in found] == sorted((item["opens"] for item in found), reverse=True)
