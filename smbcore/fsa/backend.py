@@ -75,6 +75,7 @@ class VolumeInfo:
     supports_streams: bool = True
     supports_sparse: bool = True
     supports_reflink: bool = False
+    supports_compression: bool = False
     case_sensitive: bool = False
     read_only: bool = False
 
@@ -123,7 +124,8 @@ class Node(ABC):
     @abstractmethod
     def set_attributes(self, attributes: int) -> None:
         """Store the settable FILE_ATTRIBUTE_* bits (READONLY HIDDEN SYSTEM ARCHIVE TEMPORARY OFFLINE
-        NOT_CONTENT_INDEXED SPARSE_FILE COMPRESSED …); 0 clears all.
+        NOT_CONTENT_INDEXED SPARSE_FILE COMPRESSED …); 0 clears all. A volume that supports compression compresses what
+        is written from then on to a file with COMPRESSED.
         """
 
     @abstractmethod

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from smbcore.fsa import fsctl
 from smbcore.nt.access import FILE_APPEND_DATA, FILE_EXECUTE, FILE_READ_DATA, FILE_WRITE_DATA
+from smbcore.nt.attributes import FILE_ATTRIBUTE_SPARSE_FILE
 from smbcore.nt.info.fsctl import CopyChunkResponse
 from smbcore.nt.status import NtError, Status
 
@@ -47,8 +48,10 @@ async def copy_chunks(
 async def duplicate_extents(opened: Open, source: Open, source_offset: int, offset: int, length: int) -> None:
     """Let both files share the blocks of a range  [MS-FSCC 2.3 FSCTL_DUPLICATE_EXTENTS_TO_FILE].
 
-    Errors: NOT_SUPPORTED the store cannot;  INVALID_PARAMETER not on cluster boundaries, or not of one volume;
-            ACCESS_DENIED;  FILE_LOCK_CONFLICT;  NOT_SUPPORTED beyond the end of the source.
+    Locked ranges do not stand in the way, and a sparse target grows; smbtorture smb2.ioctl.dup_extents_* show both.
+    Errors: NOT_SUPPORTED the store cannot, beyond the end of the source or of a target that is not sparse, a sparse
+            source for one that is not, overlapping ranges of one file;  ACCESS_DENIED;
+            INVALID_PARAMETER not on cluster boundaries, or not of one volume.
     """
     _check_ends(opened, source)
     facts = opened.volume.volume_info()
@@ -56,9 +59,14 @@ async def duplicate_extents(opened: Open, source: Open, source_offset: int, offs
         raise NtError(Status.NOT_SUPPORTED, "the store shares no blocks")
     if source.volume is not opened.volume or (offset | source_offset) % facts.cluster_size:
         raise NtError(Status.INVALID_PARAMETER, "not on cluster boundaries of one volume")
-    size = source.node.info().end_of_file
-    if source_offset + length > size or offset + length > opened.node.info().end_of_file:
+    origin, target = source.node.info(), opened.node.info()
+    sparse = target.attributes & FILE_ATTRIBUTE_SPARSE_FILE
+    if source_offset + length > origin.end_of_file or (offset + length > target.end_of_file and not sparse):
         raise NtError(Status.NOT_SUPPORTED, "beyond the end of a file")
+    if origin.attributes & FILE_ATTRIBUTE_SPARSE_FILE and not sparse:
+        raise NtError(Status.NOT_SUPPORTED, "a sparse source for a target that is not")
+    if source.stream_state is opened.stream_state and abs(source_offset - offset) < length:
+        raise NtError(Status.NOT_SUPPORTED, "overlapping ranges of one file")
     if length:
         await _copy(opened, source, source_offset, offset, length, clone=True)
 
@@ -85,6 +93,15 @@ def _check_ends(opened: Open, source: Open) -> None:
     opened.check_writable_volume()
 
 
+def _check_ranges(opened: Open, source: Open, source_offset: int, offset: int, length: int) -> None:
+    ranges = source.stream_state.ranges
+    if ranges is not None:
+        ranges.check_read(source, source_offset, length)
+    ranges = opened.stream_state.ranges
+    if ranges is not None:
+        ranges.check_write(opened, offset, length)
+
+
 async def _copy(
     opened: Open, source: Open, source_offset: int, offset: int, length: int, *, clone: bool = False
 ) -> int:
@@ -93,12 +110,8 @@ async def _copy(
         raise NtError(Status.INVALID_PARAMETER, f"target offset {offset:#x}")
     if source_offset + length > source.node.info().end_of_file:
         raise NtError(Status.INVALID_VIEW_SIZE, f"source ends before {source_offset + length:#x}")
-    ranges = source.stream_state.ranges
-    if ranges is not None:
-        ranges.check_read(source, source_offset, length)
-    ranges = opened.stream_state.ranges
-    if ranges is not None:
-        ranges.check_write(opened, offset, length)
+    if not clone:
+        _check_ranges(opened, source, source_offset, offset, length)
     fsctl.prepare_change(opened)
     if source.volume is opened.volume:
         copied = await opened.node.copy_range(source.node, source_offset, offset, length, clone=clone)

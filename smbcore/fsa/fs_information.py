@@ -70,6 +70,7 @@ def attributes(volume: Volume, facts: VolumeInfo) -> int:
     )
     flags |= fs.FILE_SUPPORTS_SPARSE_FILES if facts.supports_sparse else 0
     flags |= fs.FILE_NAMED_STREAMS if facts.supports_streams and volume.config.named_streams else 0
+    flags |= fs.FILE_FILE_COMPRESSION if facts.supports_compression else 0
     flags |= fs.FILE_SUPPORTS_BLOCK_REFCOUNTING if facts.supports_reflink else 0
     return flags | (fs.FILE_READ_ONLY_VOLUME if volume.read_only else 0)
 

@@ -25,6 +25,7 @@ _RANGE_SIZE = 16
 _REGION_HEADER = 16
 _SNAPSHOT_ARRAY = 16
 _REGION_SIZE = 24
+_FORMATS = (file.COMPRESSION_FORMAT_NONE, file.COMPRESSION_FORMAT_DEFAULT, file.COMPRESSION_FORMAT_LZNT1)
 _MAX_OFFSET = 0x7FFF_FFFF_FFFF_FFFF
 
 
@@ -173,11 +174,27 @@ async def _get_compression(opened: Open, data: bytes, max_output: int) -> bytes:
 
 
 async def _set_compression(opened: Open, data: bytes, max_output: int) -> bytes:
-    """FSCTL_SET_COMPRESSION: the stores do not compress, so only "none" is taken  [MS-FSA 2.1.5.10.33]."""
+    """FSCTL_SET_COMPRESSION; where the store does not compress, only "none" is taken  [MS-FSA 2.1.5.10.33].
+
+    Errors: ACCESS_DENIED;  INVALID_PARAMETER an unknown format;  NOT_SUPPORTED.
+    """
     del max_output
     _need_one_of(opened, FILE_WRITE_DATA)
-    if codes.decode_compression(data) != file.COMPRESSION_FORMAT_NONE:
-        raise NtError(Status.NOT_SUPPORTED, "compression")
+    wanted = codes.decode_compression(data)
+    if wanted not in _FORMATS:
+        raise NtError(Status.INVALID_PARAMETER, f"compression format {wanted}")
+    if not opened.volume.compresses:
+        if wanted != file.COMPRESSION_FORMAT_NONE:
+            raise NtError(Status.NOT_SUPPORTED, "compression")
+        return b""
+    opened.check_writable_volume()
+    current = opened.node.info().attributes
+    bit = fa.FILE_ATTRIBUTE_COMPRESSED
+    new = current & ~bit if wanted == file.COMPRESSION_FORMAT_NONE else current | bit
+    if new != current:
+        opened.node.set_attributes(new & STORED)
+        opened.forget_info()
+        opened.volume.content_changed(opened, notify.ATTRIBUTES)
     return b""
 
 

@@ -29,6 +29,10 @@ class Snapshots:
         self._live = live
         self._volumes: dict[int, Volume] = {}
 
+    def __len__(self) -> int:
+        """Return how many are open."""
+        return len(self._volumes)
+
     def tokens(self) -> list[str]:
         """Return the tokens of all snapshots, the newest first."""
         return [gmt.to_token(time) for time in self._live.backend.snapshots()]

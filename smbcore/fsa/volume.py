@@ -114,7 +114,7 @@ class Volume:
 
     def is_protected(self, path: tuple[str, ...]) -> bool:
         """Tell whether clients may only read at `path`: the folder of the snapshots and everything below."""
-        return bool(path) and path[0] == self.snapshot_folder
+        return bool(path) and path[0].casefold() == self.snapshot_folder
 
     def grantable(self, path: tuple[str, ...]) -> int:
         """Return the access mask that the volume leaves for a file at `path`."""

@@ -169,6 +169,23 @@ async def copy_chunk(rq: SmbRequest, msg: IoctlRequest) -> bytes:
     return fsctl.CopyChunkResponse(count, partial, total).encode()
 
 
+async def duplicate_extents(rq: SmbRequest, msg: IoctlRequest) -> bytes:
+    """Let two files of one share use the same blocks  [MS-SMB2 3.3.5.15.17, 3.3.5.15.18].
+
+    Raises INVALID_HANDLE for an unknown source.
+    """
+    target = find_open(rq, msg.file_id)
+    extended = msg.ctl_code == fsctl.FSCTL_DUPLICATE_EXTENTS_TO_FILE_EX
+    request = (fsctl.DuplicateExtentsEx if extended else fsctl.DuplicateExtents).decode(msg.input)
+    source = rq.session.opens.get(bytes(request.source_file_id))
+    if source is None or source.tree.share.is_pipe or rq.tree.share.is_pipe:
+        raise NtError(Status.INVALID_HANDLE, "unknown source of blocks")
+    await rq.suspend(
+        target.file.duplicate_extents(source.file, request.source_offset, request.target_offset, request.length)
+    )
+    return b""
+
+
 async def dfs_referrals(_rq: SmbRequest, _msg: IoctlRequest) -> bytes:
     """Refuse: this server is no part of a DFS name space  [MS-SMB2 3.3.5.15.2]."""
     raise NtError(Status.FS_DRIVER_REQUIRED, "no DFS here")
@@ -181,6 +198,8 @@ HANDLERS: Final[dict[int, Callable[[SmbRequest, IoctlRequest], Awaitable[bytes]]
     fsctl.FSCTL_LMR_REQUEST_RESILIENCY: request_resiliency,
     fsctl.FSCTL_SRV_COPYCHUNK: copy_chunk,
     fsctl.FSCTL_SRV_COPYCHUNK_WRITE: copy_chunk,
+    fsctl.FSCTL_DUPLICATE_EXTENTS_TO_FILE: duplicate_extents,
+    fsctl.FSCTL_DUPLICATE_EXTENTS_TO_FILE_EX: duplicate_extents,
     fsctl.FSCTL_DFS_GET_REFERRALS: dfs_referrals,
     fsctl.FSCTL_DFS_GET_REFERRALS_EX: dfs_referrals,
 }

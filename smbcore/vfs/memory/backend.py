@@ -100,7 +100,7 @@ class MemoryBackend(Backend):
     ) -> Node:
         self.check_writable()
         into = self._directory(parent)
-        if self.fold(name) in into.children:
+        if self.fold(name) in into.children or self.fold(name) in into.shorts:
             raise NtError(Status.OBJECT_NAME_COLLISION, f"{name!r} exists")
         now = self.now()
         kept = attributes & ~(FILE_ATTRIBUTE_DIRECTORY | FILE_ATTRIBUTE_NORMAL)

@@ -81,6 +81,7 @@ class PosixBackend(Backend):
             facts = os.fstat(self.root)
             self.cluster_size = os.fstatvfs(self.root).f_frsize or 4096
             self._reflink = not read_only and probe.can_clone(self.root)
+            self.compresses = not read_only and probe.can_compress(self.root)
             self.side = SideStore(self.root)
         except (OSError, NtError) as error:
             os.close(self.root)
@@ -191,6 +192,7 @@ class PosixBackend(Backend):
             cluster_size=self.cluster_size,
             sector_size=512,
             supports_reflink=self._reflink,
+            supports_compression=self.compresses,
             case_sensitive=self.case_sensitive,
             read_only=self.read_only or bool(space.f_flag & os.ST_RDONLY),
         )

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from smbcore.nt.attributes import FILE_ATTRIBUTE_DIRECTORY, FILE_ATTRIBUTE_NORMAL
+from smbcore.nt.attributes import FILE_ATTRIBUTE_COMPRESSED, FILE_ATTRIBUTE_DIRECTORY, FILE_ATTRIBUTE_NORMAL
 from smbcore.nt.filetime import from_unix_ns
 from smbcore.nt.status import NtError, Status
 from smbcore.vfs.posix import kernel, xattr
@@ -229,6 +229,8 @@ def _furnish(backend: PosixBackend, descriptor: int, attributes: int, security: 
     entry.load(None, -1)
     entry.attributes = attributes & ~(FILE_ATTRIBUTE_DIRECTORY | FILE_ATTRIBUTE_NORMAL)
     entry.creation = from_unix_ns(status.st_mtime_ns)
+    if backend.compresses:  # the file system may have inherited otherwise
+        kernel.set_compression(descriptor, compressed=bool(attributes & FILE_ATTRIBUTE_COMPRESSED))
     backend.xattrs.put_record(descriptor, entry)
     if security is not None:
         backend.xattrs.set_value(descriptor, entry, xattr.SECURITY, bytes(security))

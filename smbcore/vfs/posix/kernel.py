@@ -29,6 +29,15 @@ FALLOC_FL_PUNCH_HOLE = 0x02
 RENAME_NOREPLACE = 0x01
 RENAME_EXCHANGE = 0x02
 
+_SUBVOL_INFO = 0x81F8_943C  # BTRFS_IOC_GET_SUBVOL_INFO
+_SUBVOL_INFO_SIZE = 504
+_CREATED = struct.Struct("=QI")
+_CREATED_AT = 392
+FS_COMPR_FL = 0x04
+_FS_IOC_GETFLAGS = 0x8008_6601
+_FS_IOC_SETFLAGS = 0x4008_6602
+_FLAGS = struct.Struct("=l")
+
 _AT_SYMLINK_NOFOLLOW = 0x100
 _AT_EMPTY_PATH = 0x1000
 _STATX_BTIME = 0x800
@@ -151,6 +160,31 @@ def fallocate(descriptor: int, mode: int, offset: int, length: int) -> None:
 def clone_range(source: int, source_offset: int, descriptor: int, offset: int, length: int) -> None:
     """Share the blocks of a range of `source` with `descriptor`."""
     fcntl.ioctl(descriptor, _FICLONERANGE, _CLONE.pack(source, source_offset, length, offset))
+
+
+def subvolume_created_ns(descriptor: int) -> int | None:
+    """Return when the btrfs subvolume of the file was made (ns since 1970), None on another file system."""
+    answer = bytearray(_SUBVOL_INFO_SIZE)
+    try:
+        fcntl.ioctl(descriptor, _SUBVOL_INFO, answer)
+    except OSError:
+        return None
+    seconds, nanoseconds = _CREATED.unpack_from(answer, _CREATED_AT)
+    return int(seconds) * 1_000_000_000 + int(nanoseconds)
+
+
+def set_compression(descriptor: int, *, compressed: bool) -> None:
+    """Let the file system compress what is written to the file from now on, or stop that."""
+    answer = fcntl.ioctl(descriptor, _FS_IOC_GETFLAGS, _FLAGS.pack(0))
+    flags = _FLAGS.unpack(answer)[0]
+    wanted = flags | FS_COMPR_FL if compressed else flags & ~FS_COMPR_FL
+    if wanted != flags:
+        fcntl.ioctl(descriptor, _FS_IOC_SETFLAGS, _FLAGS.pack(wanted))
+
+
+def is_compressed(descriptor: int) -> bool:
+    """Tell whether the file is marked for compression."""
+    return bool(_FLAGS.unpack(fcntl.ioctl(descriptor, _FS_IOC_GETFLAGS, _FLAGS.pack(0)))[0] & FS_COMPR_FL)
 
 
 def _failure() -> OSError:

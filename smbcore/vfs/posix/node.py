@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
 
 from smbcore.fsa.backend import Look, Node, NodeInfo, StreamInfo
 from smbcore.nt.attributes import (
+    FILE_ATTRIBUTE_COMPRESSED,
     FILE_ATTRIBUTE_DIRECTORY,
     FILE_ATTRIBUTE_NORMAL,
     FILE_ATTRIBUTE_REPARSE_POINT,
@@ -26,7 +27,7 @@ from smbcore.vfs.common import (
     ea_size,
     reparse_tag,
 )
-from smbcore.vfs.posix import data, listing, xattr
+from smbcore.vfs.posix import data, kernel, listing, xattr
 from smbcore.vfs.posix.errors import nt_error
 from smbcore.vfs.posix.xattr import Stored
 
@@ -143,6 +144,9 @@ class PosixNode(Node):
         self._check_change()
 
         def write(entry: Stored) -> None:
+            if self.backend.compresses and (entry.attributes ^ attributes) & FILE_ATTRIBUTE_COMPRESSED:
+                compressed = bool(attributes & FILE_ATTRIBUTE_COMPRESSED)
+                kernel.set_compression(self.descriptor, compressed=compressed)
             entry.attributes = attributes & ~_COMPUTED
             entry.change = 0
             self.backend.xattrs.put_record(self.descriptor, entry)

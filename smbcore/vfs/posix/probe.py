@@ -52,5 +52,23 @@ def can_clone(root: int) -> bool:
             os.close(descriptor)
 
 
+def can_compress(root: int) -> bool:
+    """Tell whether marked files are compressed: btrfs only, others keep the mark and do nothing."""
+    if kernel.subvolume_created_ns(root) is None:
+        return False
+    try:
+        tried = _nameless(root)
+    except OSError:
+        return False
+    try:
+        kernel.set_compression(tried, compressed=True)
+        return kernel.is_compressed(tried)
+    except OSError as error:
+        _log.debug("no compression: %s", error)
+        return False
+    finally:
+        os.close(tried)
+
+
 def _nameless(root: int) -> int:
     return os.open(b".", os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC, 0o600, dir_fd=root)

@@ -10,16 +10,15 @@ subvolume is looked for at the same place inside of the snapshot.
 
 from __future__ import annotations
 
-import fcntl
 import logging
 import os
 import stat
-import struct
 from pathlib import Path
 
 from smbcore.nt.filetime import from_unix_ns
-from smbcore.nt.gmt import from_token
+from smbcore.nt.gmt import from_token, whole_seconds
 from smbcore.nt.status import NtError, Status
+from smbcore.vfs.posix import kernel
 
 _log = logging.getLogger(__name__)
 
@@ -27,10 +26,6 @@ FOLDER = ".snapshots"
 _INNER = "snapshot"
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _SUBVOLUME_INODE = 256
-_SUBVOL_INFO = 0x81F8_943C  # BTRFS_IOC_GET_SUBVOL_INFO
-_SUBVOL_INFO_SIZE = 504
-_CREATED = struct.Struct("=QI")
-_CREATED_AT = 392
 _MOST = 4096
 """Entries of a snapshot folder that are looked at."""
 
@@ -106,20 +101,10 @@ def _time_of(folder: int, way: tuple[str, ...]) -> int | None:
     except OSError:
         return None
     try:
-        return _subvolume_time(snapshot)
+        made = kernel.subvolume_created_ns(snapshot)
+        return None if made is None else whole_seconds(from_unix_ns(made))
     finally:
         os.close(snapshot)
-
-
-def _subvolume_time(descriptor: int) -> int | None:
-    """Return when the btrfs subvolume was made, None where it is none."""
-    answer = bytearray(_SUBVOL_INFO_SIZE)
-    try:
-        fcntl.ioctl(descriptor, _SUBVOL_INFO, answer)
-    except OSError:
-        return None
-    seconds, _ = _CREATED.unpack_from(answer, _CREATED_AT)
-    return from_unix_ns(seconds * 1_000_000_000)
 
 
 def _way_in_subvolume(root: int) -> tuple[str, ...]:
