@@ -98,7 +98,7 @@ def read_overview(work: Work) -> Overview:
             recent=tuple(search(connection, AuditFilter(), _RECENT).items),
             bytes_in=int(bytes_in),
             bytes_out=int(bytes_out),
-            carried_over=None if counters is None else counters.get("handles_carried_over", 0),
+            carried_over=None if counters is None else counters.get("opens_restored", 0),
         )
 
 

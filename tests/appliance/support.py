@@ -68,7 +68,7 @@ class FakeCore:
             case ReloadConfiguration() | DisconnectUser():
                 return Done()
             case ListCounters():
-                return Counters({"opens": 1, "handles_carried_over": 37})
+                return Counters({"opens": 1, "opens_restored": 37})
             case ListWaiting():
                 return Waiting(self.waiting)
             case BreakLease():

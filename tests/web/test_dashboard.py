@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import delete, update
 
 from appliance.synthetic import fill
-from smbcore.control.messages import CloseOpen, DisconnectSession
+from smbcore.control.messages import BreakLease, CloseOpen, DisconnectSession
 from smbcore.state import outbox
 from smbcore.state.engine import writing
 from smbcore.state.schema import open_, session
@@ -143,11 +143,34 @@ def test_a_file_is_closed_through_the_core(busy, site):
     dialog = busy.get_by_role("dialog")
     dialog.get_by_text("Close Deck section B.dwg held by anna?").wait_for()
     dialog.get_by_text("data may be lost", exact=True).wait_for()
+    assert dialog.get_by_label("Ask the client to write its changes back first").is_checked()
     dialog.get_by_label("Reason").fill("left open")
     dialog.get_by_role("button", name="Close file").click()
     busy.get_by_text("The file was closed.").wait_for()
     row.wait_for(state="detached")
-    assert CloseOpen(key, "left open") in site.core.heard
+    assert CloseOpen(key, "left open", 10.0) in site.core.heard
+
+
+def test_a_lease_is_broken_through_the_core(busy, site):
+    go_live(busy, "/activity/locks")
+    row = busy.locator("tr", has_text="Load model.ifc")
+    row.get_by_role("link", name="Break").click()
+    dialog = busy.get_by_role("dialog")
+    dialog.get_by_text("Break the lease that anna holds on Load model.ifc?").wait_for()
+    assert dialog.get_by_role("radio", name="Writes only").is_checked()
+    dialog.get_by_role("radio", name="Everything").check()
+    dialog.get_by_role("button", name="Break lease").click()
+    busy.get_by_text("The client has written back what it cached.").wait_for()
+    assert [message.keep for message in site.core.heard if isinstance(message, BreakLease)] == [""]
+
+
+def test_a_handle_whose_client_is_away_shows_its_time_running_out(busy, site):
+    go_live(busy, "/activity/opens?away=1")
+    row = busy.locator("tr", has_text="Notes.docx")
+    row.get_by_text("left").wait_for()
+    row.get_by_role("link", name="Drop").click()
+    busy.get_by_role("dialog").get_by_role("button", name="Drop handle").click()
+    busy.get_by_text("No client is away").wait_for()
 
 
 def test_keeping_a_file_open_does_nothing(busy, site):
