@@ -5,9 +5,10 @@ SMB ?= 127.0.0.1:4450
 WEB ?= 127.0.0.1:8080
 BENCH ?=
 CONFORMANCE ?=
+CHAOS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint format types testbed conformance bench lock clean
+.PHONY: help run test lint format types testbed conformance bench chaos lock clean
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -41,6 +42,10 @@ conformance: ## Run smbtorture against a testbed and compare with what is expect
 bench: ## Measure server CPU per operation beside Samba's: BENCH="--only READ --rounds 5"
 	@tools/venv.sh dev
 	@.venv/bin/python tests/bench/run.py $(BENCH)
+
+chaos: ## Cut connections and kill the core under clients with durable handles for minutes: CHAOS="--seconds 600"
+	@tools/venv.sh dev
+	@.venv/bin/python -m tests.chaos.run $(CHAOS)
 
 lock: ## Resolve the dependencies anew into the lock files
 	@tools/venv.sh dev

@@ -254,7 +254,8 @@ class SmbServer:
         if kept:
             await self.promise("lease", lease.record_key, lease)
             for open_ in kept:
-                await self.promise("open", open_.key, open_)
+                if not open_.closed:
+                    await self.promise("open", open_.key, open_)
 
     async def promise(self, kind: str, key: Key, source: Any) -> bool:
         """Have a record stored before the reply that promises it; tell whether it was.
@@ -306,16 +307,16 @@ class SmbServer:
         if self._requests:
             await asyncio.wait(self._requests)
         await self.drain()
-        await self._flush_records()
+        await self.flush_records()
         self.disconnected.leave()
         await self.shares.close()
 
-    async def _flush_records(self) -> None:
-        """Store what is pending, while the objects that it is about still have their files."""
+    async def flush_records(self) -> None:
+        """Store what is pending now; an unavailable database stops nobody."""
         try:
             await self.records.flush()
         except StateUnavailableError as error:
-            log.warning("stopping without the latest records: %s", error)
+            log.warning("records are not up to date: %s", error)
 
 
 def _task_in(tasks: set[asyncio.Task[None]], coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None]:

@@ -92,7 +92,6 @@ def _record(row: Row, client_guid: bytes, owner: Sid) -> OpenRecord:
     record.timeout_ms = row["timeout_ms"]
     record.version = document["version"]
     record.create_guid = bytes.fromhex(row["create_guid"]) if row["create_guid"] else None
-    record.replay_eligible = False
     record.app_instance = bytes.fromhex(row["app_instance_id"]) if row["app_instance_id"] else None
     version = document["app_version"]
     record.app_version = (version[0], version[1]) if version else None

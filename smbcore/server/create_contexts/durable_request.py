@@ -56,11 +56,14 @@ def grant(plan: CreatePlan, kind: Kind, version: int, timeout_ms: int) -> None:
 
 
 async def _store_lease(lease: SmbLease) -> None:
-    await lease.server.promise("lease", lease.record_key, lease)
+    if lease.opens:
+        await lease.server.promise("lease", lease.record_key, lease)
 
 
 async def _store(plan: CreatePlan, record: OpenRecord) -> None:
     """Store the record. What cannot be stored is not promised as persistent."""
     assert plan.open is not None
+    if plan.open.closed:
+        return  # its connection was lost meanwhile: it has closed, or its record says that it is disconnected
     if not await plan.rq.server.promise("open", plan.open.key, plan.open) and record.persistent:
         record.kind = Kind.DURABLE if can_be_durable(plan) else Kind.NONE

@@ -1,0 +1,206 @@
+"""A client that keeps its handles through outages: reconnects, reclaims, repeats what was not answered."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+from smbcore.auth.initiator import Initiator
+from smbcore.client.connection import Connection
+from smbcore.client.errors import BadReply, ConnectionLost
+from smbcore.client.message import How, Response
+from smbcore.client.raw import RawClient, negotiate
+from smbcore.client.session import sign_in
+from smbcore.client.transport import connect_tcp
+from smbcore.nt.access import FILE_GENERIC_READ, FILE_GENERIC_WRITE
+from smbcore.nt.create import FILE_OPEN_IF
+from smbcore.nt.status import NtError, Status
+from smbcore.wire.create import OPLOCK_LEASE, OPLOCK_NONE
+from smbcore.wire.create_contexts import DURABLE_FLAG_PERSISTENT, DurableReconnectV2, DurableRequestV2, LeaseV2, wrap
+from smbcore.wire.header import FLAG_REPLAY
+from smbcore.wire.lock import LockElement
+from smbcore.wire.oplock_break import LeaseBreakNotification
+from tests.interop.server_process import PASSWORD, USER
+
+PATIENCE = 4.0
+TIMEOUT_MS = 300_000
+LOST = (ConnectionLost, BadReply, TimeoutError, OSError)
+AGAIN = {Status.USER_SESSION_DELETED, Status.NETWORK_NAME_DELETED, Status.NETWORK_SESSION_EXPIRED}
+
+
+class HandleLost(Exception):
+    """The server does not know a handle that it promised to keep."""
+
+
+@dataclass
+class Handle:
+    """One open that is to survive; `closing` once its CLOSE was sent."""
+
+    name: str
+    share_mode: int
+    persistent: bool
+    leased: bool
+    create_guid: bytes = field(default_factory=lambda: os.urandom(16))
+    lease_key: bytes = field(default_factory=lambda: os.urandom(16))
+    file_id: bytes = b""
+    lock_number: int = 0
+    closing: bool = False
+
+
+class Client:
+    """One client: one connection at a time, one handle at a time."""
+
+    def __init__(self, port: int, share: str, counts: Counter[str]):
+        self.port = port
+        self.share = share
+        self.counts = counts
+        self.guid = os.urandom(16)
+        self.raw: RawClient | None = None
+        self.handle: Handle | None = None
+        self._session_id = 0
+        self._answering: asyncio.Task[None] | None = None
+
+    # -- the connection --
+
+    async def ready(self) -> RawClient:
+        """Return a client with a tree connect and, if there is a handle, with that reclaimed."""
+        while self.raw is None:
+            try:
+                self.raw = await self._connect()
+                await self._reclaim(self.raw)
+            except (*LOST, NtError):
+                self.lose()
+                await asyncio.sleep(0.1)
+        return self.raw
+
+    async def _connect(self) -> RawClient:
+        connection = Connection(await connect_tcp("127.0.0.1", self.port, timeout=PATIENCE), self.guid)
+        try:
+            await negotiate(connection)
+            session = await sign_in(connection, Initiator(USER, PASSWORD), previous_session_id=self._session_id)
+            raw = RawClient(connection).as_session(session)
+            raw = raw.on_tree((await raw.tree_connect(rf"\\server\{self.share}", how=How(timeout=PATIENCE))).expect())
+        except BaseException:
+            connection.close()
+            raise
+        self._session_id = session.session_id
+        self._answering = asyncio.get_running_loop().create_task(self._answer_breaks(raw))
+        return raw
+
+    async def _reclaim(self, raw: RawClient) -> None:
+        handle = self.handle
+        if handle is None or not handle.file_id:
+            return
+        contexts = [wrap(DurableReconnectV2(handle.file_id, handle.create_guid, self._flags(handle)))]
+        if handle.leased:
+            contexts.append(wrap(LeaseV2(handle.lease_key, 0)))
+        oplock = OPLOCK_LEASE if handle.leased else OPLOCK_NONE
+        response = await raw.create(handle.name, oplock=oplock, contexts=contexts, how=How(timeout=PATIENCE))
+        if response.status is Status.SUCCESS:
+            handle.file_id = response.body.file_id
+            self.counts["reclaims"] += 1
+        elif response.status is Status.OBJECT_NAME_NOT_FOUND:
+            if not handle.closing:
+                self.counts["losses"] += 1
+                raise HandleLost(f"{handle.name}: {response.status.name}")
+            handle.file_id = b""
+        else:
+            response.expect()
+
+    def lose(self) -> None:
+        """Give the connection up."""
+        if self._answering is not None:
+            self._answering.cancel()
+        if self.raw is not None:
+            self.raw.connection.close()
+            self.raw = None
+
+    async def _answer_breaks(self, raw: RawClient) -> None:
+        with contextlib.suppress(*LOST):
+            while True:
+                notice = (await raw.connection.breaks.get()).body
+                if isinstance(notice, LeaseBreakNotification) and notice.flags:
+                    await raw.acknowledge_lease_break(notice.lease_key, notice.new_lease_state)
+
+    async def do(self, what: Callable[[RawClient, bool], Awaitable[Response]]) -> Response:
+        """Send a request until it is answered; the callable hears whether it is a repetition."""
+        repeated = False
+        while True:
+            raw = await self.ready()
+            try:
+                response = await what(raw, repeated)
+            except LOST:
+                self.lose()
+                repeated = True
+                continue
+            if response.status not in AGAIN:
+                return response
+            self.lose()
+            repeated = True
+
+    # -- the handle --
+
+    @staticmethod
+    def _flags(handle: Handle) -> int:
+        return DURABLE_FLAG_PERSISTENT if handle.persistent else 0
+
+    async def open(self, name: str, *, share_mode: int, persistent: bool, leased: bool) -> Status:
+        """Open; the handle is there if it succeeded."""
+        handle = Handle(name, share_mode, persistent, leased)
+        contexts = [wrap(DurableRequestV2(handle.create_guid, TIMEOUT_MS, self._flags(handle)))]
+        if leased:
+            contexts.append(wrap(LeaseV2(handle.lease_key, 7)))
+
+        async def create(raw: RawClient, repeated: bool) -> Response:
+            return await raw.create(
+                name, FILE_GENERIC_READ | FILE_GENERIC_WRITE, FILE_OPEN_IF, share=share_mode,
+                oplock=OPLOCK_LEASE if leased else OPLOCK_NONE, contexts=contexts,
+                how=How(flags=FLAG_REPLAY if repeated else 0, timeout=45.0),
+            )  # fmt: skip
+
+        response = await self.do(create)
+        if response.status is Status.SUCCESS:
+            handle.file_id = response.body.file_id
+            self.handle = handle
+        return response.status
+
+    def _held(self) -> Handle:
+        assert self.handle is not None
+        return self.handle
+
+    async def write(self, offset: int, data: bytes) -> None:
+        """Write; returns when it is acknowledged."""
+        handle = self._held()
+        how = How(timeout=PATIENCE)
+        (await self.do(lambda raw, _: raw.write(handle.file_id, offset, data, how=how))).expect()
+
+    async def read(self, offset: int, length: int) -> bytes:
+        """Read; nothing at the end of the file."""
+        handle = self._held()
+        how = How(timeout=PATIENCE)
+        response = await self.do(lambda raw, _: raw.read(handle.file_id, offset, length, how=how))
+        return b"" if response.status is Status.END_OF_FILE else bytes(response.expect().body.data)
+
+    async def lock(self, element: LockElement) -> Status:
+        """Lock or unlock under the next lock sequence."""
+        handle = self._held()
+        handle.lock_number = (handle.lock_number + 1) % 16
+        sequence, how = 1 << 4 | handle.lock_number, How(timeout=PATIENCE)
+        return (await self.do(lambda raw, _: raw.lock(handle.file_id, [element], sequence, how=how))).status
+
+    async def close_handle(self) -> None:
+        """Close; a handle that is gone when its CLOSE is repeated was closed by it."""
+        handle = self._held()
+        handle.closing = True
+
+        async def close(raw: RawClient, _: bool) -> Response:
+            return await raw.close(handle.file_id or b"\xff" * 16, how=How(timeout=PATIENCE))
+
+        response = await self.do(close)
+        self.handle = None
+        if response.status is not Status.FILE_CLOSED:
+            response.expect()

@@ -1,0 +1,211 @@
+"""The storm: clients with durable and persistent handles at work while connections break and the core is killed.
+
+Three sorts of clients: `keeper` has a durable handle with a lease on a file of its own; `rival` opens one of a few
+files exclusively, as persistent, against all other rivals; `counter` adds to one number in a file that all counters
+have open, under a byte-range lock. Every one writes down what was acknowledged.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import signal
+import sqlite3
+import struct
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from smbcore.nt.status import Status
+from smbcore.wire.lock import LOCK_EXCLUSIVE, LOCK_FAIL_IMMEDIATELY, LOCK_UNLOCK, LockElement
+from tests.chaos.client import Client
+from tests.chaos.proxy import Proxy
+from tests.interop.server_process import ServerProcess
+
+RECORD = struct.Struct("<8sQ")
+SHARES = ({"name": "files"}, {"name": "always", "continuously_available": True})
+BUSY = {Status.SHARING_VIOLATION, Status.FILE_NOT_AVAILABLE, Status.FILE_LOCK_CONFLICT}
+TABLES = ("open", "lease", "byte_range")
+
+
+@dataclass
+class Held:
+    """When one client surely had an exclusive handle: from the answer to its CREATE until it sent its CLOSE."""
+
+    file: str
+    client: int
+    since: float
+    until: float = 0.0
+
+
+@dataclass
+class Report:
+    """What happened. `acknowledged` is file -> records in the order of writing."""
+
+    counts: Counter[str] = field(default_factory=Counter)
+    acknowledged: dict[tuple[str, str], list[bytes]] = field(default_factory=dict)
+    history: list[Held] = field(default_factory=list)
+    added: int = 0
+    faults: list[str] = field(default_factory=list)
+
+    def line(self) -> str:
+        words = ("runs", "writes", "cuts", "kills", "stops", "reclaims", "losses")
+        return ", ".join(f"{word} {self.counts[word]}" for word in words) + f", faults {len(self.faults)}"
+
+
+class Storm:
+    """One run of `seconds` on a server in `base`."""
+
+    def __init__(self, base: Path, seconds: float, *, seed: int, keepers: int = 3, rivals: int = 3, counters: int = 3):
+        self.server = ServerProcess(base, shares=SHARES)
+        self.dice = random.Random(seed)
+        self.seconds = seconds
+        self.numbers = (keepers, rivals, counters)
+        self.report = Report()
+        self.over = False
+
+    async def run(self) -> Report:
+        self.server.prepare()
+        await asyncio.to_thread(self.server.start)
+        proxy = Proxy(self.server.port, self.dice)
+        await proxy.start()
+        try:
+            await self._blow(proxy)
+        finally:
+            await proxy.stop()
+            status = await asyncio.to_thread(self.server.stop)
+        if status or "Traceback" in self.server.log:
+            start = max(self.server.log.find("Traceback") - 300, 0)
+            self.report.faults.append(f"exit status {status}: {self.server.log[start : start + 2500]}")
+        self._judge()
+        self.report.counts["runs"] += 1
+        return self.report
+
+    async def _blow(self, proxy: Proxy) -> None:
+        keepers, rivals, counters = self.numbers
+        work = [self._keeper(proxy.port, number) for number in range(keepers)]
+        work += [self._rival(proxy.port, number) for number in range(rivals)]
+        work += [self._counter(proxy.port, number) for number in range(counters)]
+        tasks = [asyncio.create_task(one) for one in work]
+        weather = asyncio.create_task(self._weather(proxy))
+        await asyncio.sleep(self.seconds)
+        self.over = True
+        await weather
+        done, late = await asyncio.wait(tasks, timeout=90)
+        for task in late:
+            task.cancel()
+            self.report.faults.append("a client did not come to its end")
+        self.report.faults += [repr(task.exception()) for task in done if task.exception() is not None]
+        await asyncio.sleep(0.7)
+        self._check_rows()
+
+    async def _weather(self, proxy: Proxy) -> None:
+        counts = self.report.counts
+        next_kill = time.monotonic() + self.dice.uniform(1.0, 3.0)
+        while not self.over:
+            await asyncio.sleep(self.dice.uniform(0.05, 0.4))
+            if time.monotonic() < next_kill:
+                counts["cuts"] += proxy.disturb()
+                continue
+            if self.dice.random() < 0.75:
+                process, self.server.process = self.server.process, None
+                assert process is not None
+                process.send_signal(signal.SIGKILL)
+                await asyncio.to_thread(process.wait)
+                counts["kills"] += 1
+            else:
+                await asyncio.to_thread(self.server.stop)
+                counts["stops"] += 1
+            await asyncio.to_thread(self.server.start)
+            next_kill = time.monotonic() + self.dice.uniform(1.5, 4.0)
+
+    # -- clients --
+
+    async def _records(self, client: Client, share: str, name: str, count: int) -> None:
+        """Append numbered records and remember those that were acknowledged."""
+        written = self.report.acknowledged.setdefault((share, name), [])
+        for _ in range(count):
+            record = RECORD.pack(client.guid[:8], len(written))
+            await client.write(len(written) * RECORD.size, record)
+            written.append(record)
+            self.report.counts["writes"] += 1
+
+    async def _keeper(self, port: int, number: int) -> None:
+        client, name = Client(port, "files", self.report.counts), f"keeper{number}"
+        while not self.over:
+            status = await client.open(name, share_mode=0, persistent=False, leased=True)
+            if status is not Status.SUCCESS:
+                self.report.faults.append(f"{name}: {status.name}")
+                break
+            while not self.over and self.dice.random() < 0.9:
+                await self._records(client, "files", name, 10)
+            await client.close_handle()
+        client.lose()
+
+    async def _rival(self, port: int, number: int) -> None:
+        client = Client(port, "always", self.report.counts)
+        while not self.over:
+            name = f"prize{self.dice.randrange(2)}"
+            status = await client.open(name, share_mode=0, persistent=True, leased=self.dice.random() < 0.5)
+            if status in BUSY:
+                await asyncio.sleep(0.05)
+                continue
+            if status is not Status.SUCCESS:
+                self.report.faults.append(f"{name}: {status.name}")
+                break
+            held = Held(name, number, time.monotonic())
+            await self._records(client, "always", name, self.dice.randrange(1, 20))
+            held.until = time.monotonic()
+            self.report.history.append(held)
+            await client.close_handle()
+        client.lose()
+
+    async def _counter(self, port: int, number: int) -> None:
+        client = Client(port, "always", self.report.counts)
+        while (status := await client.open("count", share_mode=7, persistent=True, leased=False)) in BUSY:
+            await asyncio.sleep(0.05)
+        if status is not Status.SUCCESS:
+            self.report.faults.append(f"counter {number}: {status.name}")
+            return
+        while not self.over:
+            status = await client.lock(LockElement(0, 8, LOCK_EXCLUSIVE | LOCK_FAIL_IMMEDIATELY))
+            if status is Status.LOCK_NOT_GRANTED:
+                await asyncio.sleep(0.01)
+                continue
+            value = int.from_bytes(await client.read(0, 8), "little")
+            await client.write(0, (value + 1).to_bytes(8, "little"))
+            self.report.added += 1
+            status = await client.lock(LockElement(0, 8, LOCK_UNLOCK))
+            if status is not Status.SUCCESS:
+                self.report.faults.append(f"unlock: {status.name}")
+                break
+        await client.close_handle()
+        client.lose()
+
+    # -- afterwards --
+
+    def _check_rows(self) -> None:
+        database = sqlite3.connect(f"file:{self.server.directory.path / 'holdfast.db'}?mode=ro", uri=True)
+        try:
+            for table in TABLES:
+                (left,) = database.execute(f'select count(*) from "{table}"').fetchone()  # noqa: S608 - ours
+                if left:
+                    self.report.faults.append(f"{left} rows left over in {table}")
+        finally:
+            database.close()
+
+    def _judge(self) -> None:
+        faults = self.report.faults
+        for (share, name), records in self.report.acknowledged.items():
+            content = (self.server.folder / share / name).read_bytes()
+            if not content.startswith(b"".join(records)):
+                faults.append(f"{share}\\{name}: an acknowledged record is not in the file")
+        counted = self.server.folder / "always" / "count"
+        value = int.from_bytes(counted.read_bytes()[:8], "little") if counted.exists() else 0
+        if value != self.report.added:
+            faults.append(f"the counters added {self.report.added}, the file says {value}")
+        for one in self.report.history:
+            for other in self.report.history:
+                if one is not other and one.file == other.file and one.since < other.since < one.until:
+                    faults.append(f"{one.file} was held by {one.client} and {other.client} at one time")
