@@ -37,11 +37,10 @@ class Address:
     def __str__(self) -> str:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
-    @property
-    def url(self) -> str:
-        """The http address that a browser on this network can open."""
+    def url(self, *, tls: bool = False) -> str:
+        """Return the address that a browser on this machine can open."""
         host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)  # noqa: S104
-        return f"http://{Address(host, self.port)}"
+        return f"{'https' if tls else 'http'}://{Address(host, self.port)}"
 
 
 def bound_socket(address: Address) -> socket.socket:

@@ -60,9 +60,10 @@ def setup_url(
     data: DataOption,
     database_url: DatabaseOption = None,
     web: Annotated[str, typer.Option(metavar="ADDRESS", help="Where the web service listens.")] = "127.0.0.1:8080",
+    web_tls: Annotated[bool, typer.Option("--web-tls", help="The web service runs with --web-tls.")] = False,
 ) -> None:
     """Print a new one-time set-up link; earlier ones end."""
-    link = setup_link(Installation.at(data, database_url), Address.parse(web).url)
+    link = setup_link(Installation.at(data, database_url), Address.parse(web).url(tls=web_tls))
     if link is None:
         raise UsageProblem(
             "this server has an administrator already; `holdfast user password NAME` sets a new password"

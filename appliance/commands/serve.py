@@ -6,6 +6,7 @@ import asyncio
 import http.client
 import logging
 import os
+import ssl
 import sys
 from collections.abc import Callable
 from enum import StrEnum
@@ -20,12 +21,14 @@ from appliance.commands.common import DatabaseOption, DataOption, explained
 from appliance.demo import create_demo_share
 from appliance.errors import OperationProblem, UsageProblem
 from appliance.installation import DATABASE_URL_VARIABLE, Installation
+from appliance.security.certificate import ensure_certificate
 from appliance.services.setup import is_setup_needed
 from appliance.supervisor import ChildSpec, Supervisor
 from smbcore.control.client import ControlClient
 from smbcore.control.errors import CommandFailed, ControlUnavailable
 from smbcore.control.messages import Ping, Pong
 from smbcore.state.engine import writing
+from smbcore.state.settings import read_settings
 from smbcore.state.setup_codes import create_setup_code
 
 _PROBE_TIMEOUT = 2.0
@@ -43,6 +46,9 @@ def serve(
     database_url: DatabaseOption = None,
     smb: Annotated[str, typer.Option(metavar="ADDRESS", help="Where SMB clients connect.")] = "127.0.0.1:4450",
     web: Annotated[str, typer.Option(metavar="ADDRESS", help="Where browsers connect.")] = "127.0.0.1:8080",
+    web_tls: Annotated[
+        bool, typer.Option("--web-tls", help="HTTPS, with a certificate of its own in the data directory.")
+    ] = False,
     only: Annotated[Only | None, typer.Option(help="Run only one of the two services.", show_default=False)] = None,
     demo: Annotated[
         bool, typer.Option("--demo", help="Initialise the data directory if needed and share a demo folder.")
@@ -57,12 +63,13 @@ def serve(
     if demo:
         installation.initialise(server_name, SystemClock().now())
     _prepare(installation, demo=demo)
+    fingerprint = _certificate(installation, web_address) if web_tls and only is not Only.smb else ""
     specs = []
     if only is not Only.web:
         specs.append(_smb_child(installation, smb_address))
     if only is not Only.smb:
-        specs.append(_web_child(installation, web_address))
-    announce = _announcement(installation, smb_address, web_address, only=only, demo=demo)
+        specs.append(_web_child(installation, web_address, tls=web_tls))
+    announce = _announcement(installation, smb_address, web_address, fingerprint, only=only, demo=demo, tls=web_tls)
     asyncio.run(Supervisor(specs, announce).run())
 
 
@@ -129,13 +136,38 @@ def _smb_child(installation: Installation, address: Address) -> ChildSpec:
     return ChildSpec("SMB server", command + arguments, is_ready, environment=_child_environment(installation))
 
 
-def _web_child(installation: Installation, address: Address) -> ChildSpec:
+def _certificate(installation: Installation, address: Address) -> str:
+    """Make the certificate if there is none, and return its fingerprint."""
+    engine = installation.open_database()
+    try:
+        with engine.connect() as connection:
+            server_name = read_settings(connection).server_name
+    finally:
+        engine.dispose()
+    folder = installation.directory.path
+    try:
+        return ensure_certificate(folder, server_name, address.host, SystemClock().now()).fingerprint()
+    except (OSError, ValueError) as error:
+        raise OperationProblem(f"the certificate in {folder} cannot be used: {error}") from error
+
+
+def _connection(host: str, port: int, *, tls: bool) -> http.client.HTTPConnection:
+    """Return a connection to our own child; who else could have the port was ruled out before."""
+    if not tls:
+        return http.client.HTTPConnection(host, port, timeout=_PROBE_TIMEOUT)
+    anybody = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    anybody.check_hostname = False
+    anybody.verify_mode = ssl.CERT_NONE
+    return http.client.HTTPSConnection(host, port, timeout=_PROBE_TIMEOUT, context=anybody)
+
+
+def _web_child(installation: Installation, address: Address, *, tls: bool) -> ChildSpec:
     command = [sys.executable, "-m", "appliance.web"]
-    arguments = ["--data", str(installation.directory.path), "--web", str(address)]
+    arguments = ["--data", str(installation.directory.path), "--web", str(address), *(["--tls"] if tls else [])]
 
     def probe() -> bool:
         host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(address.host, address.host)  # noqa: S104
-        connection = http.client.HTTPConnection(host, address.port, timeout=_PROBE_TIMEOUT)
+        connection = _connection(host, address.port, tls=tls)
         try:
             connection.request("GET", "/health/live")
             return connection.getresponse().status == http.client.OK
@@ -151,15 +183,24 @@ def _web_child(installation: Installation, address: Address) -> ChildSpec:
 
 
 def _announcement(
-    installation: Installation, smb: Address, web: Address, *, only: Only | None, demo: bool
+    installation: Installation,
+    smb: Address,
+    web: Address,
+    fingerprint: str,
+    *,
+    only: Only | None,
+    demo: bool,
+    tls: bool,
 ) -> Callable[[], None]:
     def announce() -> None:
         lines = []
         if only is not Only.web:
             lines.append(f"SMB      {smb}")
         if only is not Only.smb:
-            lines.append(f"Web      {web.url}")
-            link = setup_link(installation, web.url)
+            lines.append(f"Web      {web.url(tls=tls)}")
+            if fingerprint:
+                lines.append(f"SHA-256  {fingerprint}")
+            link = setup_link(installation, web.url(tls=tls))
             if link is not None:
                 lines.append(f"Set up   {link}")
         if demo:
