@@ -68,7 +68,7 @@ class Connection:
     negotiated  None until `negotiate` succeeded
     preauth     hash of the NEGOTIATE exchange (3.1.1)
     credits     message ids that may be used now;  next_message_id  the next one
-    breaks      oplock and lease break notifications, as responses
+    breaks      oplock and lease break notifications, and the server's others, as responses
     channels    session id -> channel
     """
 
@@ -253,7 +253,7 @@ class Connection:
     def _receive_message(self, message: memoryview, sealed: bool) -> None:
         header = Header.decode(message)
         if header.message_id == UNSOLICITED_MESSAGE_ID:
-            self.breaks.put_nowait(Response(header, message, decode_notification(message), sealed))
+            self.breaks.put_nowait(Response(header, message, decode_notification(header, message), sealed))
             return
         pending = self._pending.get(header.message_id)
         if pending is None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 from smbcore.client.errors import BadReply
 from smbcore.nt.status import NtError, Status, describe
 from smbcore.wire.error import ErrorResponse
-from smbcore.wire.header import Header, Opcode
+from smbcore.wire.header import SERVER_TO_CLIENT_NOTIFICATION, Header, Opcode
 from smbcore.wire.messages import REQUESTS, RESPONSES
 from smbcore.wire.oplock_break import (
     LeaseBreakAcknowledgment,
@@ -20,6 +20,7 @@ from smbcore.wire.oplock_break import (
     decode_break_response,
 )
 from smbcore.wire.reader import BodyReader
+from smbcore.wire.server_notification import ServerNotification
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -224,9 +225,12 @@ def _carries_response(header: Header, reader: BodyReader) -> bool:
     return header.status & _ERROR_SEVERITY == 0 and header.status != Status.PENDING
 
 
-def decode_notification(message: memoryview) -> Any:
-    """Decode an oplock or lease break notification; raises WireError."""
-    return decode_break_notification(BodyReader(message))
+def decode_notification(header: Header, message: memoryview) -> Any:
+    """Decode an oplock or lease break notification, or what else a server says unasked; raises WireError."""
+    reader = BodyReader(message)
+    if header.command == SERVER_TO_CLIENT_NOTIFICATION:
+        return ServerNotification.decode(reader)
+    return decode_break_notification(reader)
 
 
 def checked(response: Response, *wanted: Status) -> Response:

@@ -67,6 +67,8 @@ class ServerConfig:
     encryption        see `Encryption`
     ciphers, signing  algorithm ids in the order in which the server prefers them
     max_transact, max_read, max_write   bytes; 64 KiB where the client has no multi-credit support
+    max_sessions      sessions at a time, those that are signing in included
+    session_lifetime  seconds after which a client has to prove again who it is; 0 for no limit
     break_retry       seconds after which a break notification that the peer's TCP does not take goes to another
                       channel; 0 sends it once, on the newest channel, as Windows does
     durable_timeout   seconds that a disconnected handle is kept whose client names no time
@@ -89,6 +91,8 @@ class ServerConfig:
     allow_anonymous: bool = False
     allow_guest: bool = False
     interim_delay: float = 0.001
+    max_sessions: int = 4096
+    session_lifetime: float = 0.0
     break_timeout: float = 35.0
     break_retry: float = 1.25
     durable_timeout: float = 60.0

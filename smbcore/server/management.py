@@ -30,6 +30,7 @@ from smbcore.server.taking_back import Answer, take_back, waiting_users
 
 if TYPE_CHECKING:
     from smbcore.server.server import SmbServer
+    from smbcore.server.session import SmbSession
     from smbcore.state.configuration import Configuration
 
 log = logging.getLogger(__name__)
@@ -81,11 +82,7 @@ class Management:
             raise CommandFailed("not_found", "This session has ended already.")
         opens = len(session.opens)
         log.info("session %#x of %s ended by the administrator: %s", session.key, session.user, message.reason)
-        connections = list(session.channels)
-        session.close(for_good=True)
-        for connection in connections:
-            if not connection.channels:
-                connection.close()
+        end_session(session)
         return Done(count=opens)
 
     async def _disconnect_tcon(self, message: DisconnectTcon) -> Message:
@@ -100,11 +97,7 @@ class Management:
         wanted = message.name.casefold()
         sessions = [s for s in self._server.sessions.values() if s.valid and s.user.casefold() == wanted]
         for session in sessions:
-            connections = list(session.channels)
-            session.close(for_good=True)
-            for connection in connections:
-                if not connection.channels:
-                    connection.close()
+            end_session(session)
         return Done(count=len(sessions))
 
     async def _close_open(self, message: CloseOpen) -> Message:
@@ -163,6 +156,16 @@ class Management:
                 "opens_disconnected": len(server.disconnected),
             }
         )
+
+
+def end_session(session: SmbSession) -> None:
+    """End a session for good, and the connections that have no other; clients that listen are told."""
+    connections = list(session.channels)
+    session.tell_closed()
+    session.close(for_good=True)
+    for connection in connections:
+        if not connection.channels:
+            connection.close()
 
 
 def apply(server: SmbServer, configuration: Configuration) -> None:

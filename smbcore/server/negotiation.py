@@ -62,6 +62,8 @@ def server_capabilities(dialect: int, client: int, config: ServerConfig) -> int:
     offered = Capabilities.PERSISTENT_HANDLES | Capabilities.DIRECTORY_LEASING
     if config.multi_channel:
         offered |= Capabilities.MULTI_CHANNEL
+    if dialect == DIALECT_311:
+        offered |= Capabilities.NOTIFICATIONS
     if dialect < DIALECT_311 and config.encryption is not EncryptionPolicy.OFF:
         offered |= Capabilities.ENCRYPTION
     return bits | (int(offered) & client)
@@ -129,6 +131,7 @@ def settle(connection: SmbConnection, dialect: int, capabilities: int) -> None:
     connection.dialect = dialect
     connection.supports_multi_credit = dialect not in (DIALECT_202, Dialect.WILDCARD)
     connection.server_capabilities = server_capabilities(dialect, capabilities, config)
+    connection.supports_notifications = bool(connection.server_capabilities & Capabilities.NOTIFICATIONS)
     connection.server_security_mode = security_mode(config)
     if connection.supports_multi_credit:
         connection.max_transact = config.max_transact

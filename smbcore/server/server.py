@@ -8,6 +8,7 @@ import secrets
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any, Protocol
 
+from smbcore.nt.status import NtError, Status
 from smbcore.proto.sealing import PlaintextBuffer
 from smbcore.rpc.pipes import PipeRegistry
 from smbcore.server.accounts import AccountStore
@@ -158,8 +159,9 @@ class SmbServer:
     def _random_key(self) -> int:
         while True:
             key = secrets.randbits(32)
-            taken = key in self.sessions_by_key or key in self.trees or key in self.opens
-            if 0 < key < _KEY_MASK and not taken:
+            if key in self.opens or key in self.trees or key in self.sessions_by_key or key in self.disconnected:
+                continue
+            if 0 < key < _KEY_MASK:
                 return key
 
     def next_volatile_id(self) -> int:
@@ -173,7 +175,10 @@ class SmbServer:
         """Make a session that is signing in.
 
         Its id is a random 32-bit number: a client that comes back after a restart must not name somebody else's.
+        Raises INSUFFICIENT_RESOURCES where there are as many as there may be.
         """
+        if len(self.sessions) >= self.config.max_sessions:
+            raise NtError(Status.INSUFFICIENT_RESOURCES, f"{len(self.sessions)} sessions")
         key = self._random_key()
         session = SmbSession(self, key, key)
         self.sessions[session.wire_id] = session

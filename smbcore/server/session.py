@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from enum import Enum
 from typing import TYPE_CHECKING, Any
@@ -11,10 +12,14 @@ from smbcore.nt.status import NtError, Status
 from smbcore.proto.errors import ProtocolViolation
 from smbcore.proto.sealing import CIPHER_NAMES, Sealer, Unsealer
 from smbcore.proto.signing import ALGORITHM_NAMES, Signer
+from smbcore.server.delivery import send_unsolicited
+from smbcore.wire.header import SERVER_TO_CLIENT_NOTIFICATION
+from smbcore.wire.server_notification import NOTIFY_SESSION_CLOSED, ServerNotification
 
 if TYPE_CHECKING:
     from smbcore.auth.acceptor import Exchange
     from smbcore.crypto.preauth import PreauthHash
+    from smbcore.nt.clock import TimerHandle
     from smbcore.nt.token import Token
     from smbcore.proto.keys import SessionKeys
     from smbcore.server.connection import SmbConnection
@@ -22,6 +27,8 @@ if TYPE_CHECKING:
     from smbcore.server.request import SmbRequest
     from smbcore.server.server import SmbServer
     from smbcore.server.tree_connect import SmbTreeConnect
+
+log = logging.getLogger(__name__)
 
 
 class SessionState(Enum):
@@ -83,6 +90,7 @@ class SmbSession:
     opens      16-byte file id -> open;  trees  tree id -> tree connect
     orphans    requests that go on though their connection is lost
     recorded   its record is stored, or on its way
+    timer      ends a sign-in that takes too long, later the session's validity
     signer     with Session.SigningKey: what binds further connections is signed with it; None for guest and anonymous
     valid      state is VALID, kept as a plain flag for the path that every request takes
     """
@@ -90,7 +98,7 @@ class SmbSession:
     __slots__ = (
         "_next_tree_id", "bytes_in", "bytes_out", "channels", "created_at", "encryption_required", "guest", "key",
         "keys", "mechanism", "opens", "orphans", "recorded", "sealer", "server", "signer", "signing_required", "state",
-        "token", "told", "trees", "unsealer", "user", "valid", "wire_id",
+        "timer", "token", "told", "trees", "unsealer", "user", "valid", "wire_id",
     )  # fmt: skip
 
     def __init__(self, server: SmbServer, key: int, wire_id: int) -> None:
@@ -109,6 +117,9 @@ class SmbSession:
         self.guest = False
         self.mechanism = ""
         self.keys: SessionKeys | None = None
+        self.timer: TimerHandle | None = server.clock.call_later(
+            server.config.limits.authentication_seconds, self._time_is_up
+        )
         self.signer: Signer | None = None
         self.sealer: Sealer | None = None
         self.unsealer: Unsealer | None = None
@@ -127,6 +138,24 @@ class SmbSession:
             raise NtError(Status.INTERNAL_ERROR, f"session {self.state} cannot be {event}")
         self.state = state
         self.valid = state is SessionState.VALID
+        if self.timer is not None:
+            self.timer.cancel()
+            self.timer = None
+
+    def limit(self, seconds: float) -> None:
+        """Let the session expire in `seconds`, unless its user proves who he is again before."""
+        if self.timer is not None:
+            self.timer.cancel()
+        self.timer = self.server.clock.call_later(seconds, self._time_is_up)
+
+    def _time_is_up(self) -> None:
+        self.timer = None
+        if self.state is SessionState.IN_PROGRESS:
+            log.info("sign-in of session %#x takes too long", self.key)
+            self.close()
+        elif self.state is SessionState.VALID:
+            log.info("session %#x of %s has expired", self.key, self.user)
+            self.change(SessionEvent.TICKET_EXPIRED)
 
     def check_usable(self, *, when_expired: bool) -> None:
         """Raise unless requests may be served: USER_SESSION_DELETED, NETWORK_SESSION_EXPIRED  [MS-SMB2 3.3.5.2.9]."""
@@ -204,6 +233,13 @@ class SmbSession:
                 connection.session_ended(channel)
         self.channels.clear()
         self.server.session_closed(self)
+
+    def tell_closed(self) -> None:
+        """Tell clients that announced to listen that the session ends by the server's will  [MS-SMB2 3.3.4.12]."""
+        body = ServerNotification(NOTIFY_SESSION_CLOSED).encode()
+        for connection in self.channels:
+            if connection.supports_notifications and not connection.closed:
+                send_unsolicited(self, connection, SERVER_TO_CLIENT_NOTIFICATION, body, self.wire_id)
 
     def figures(self) -> tuple[int, int, int]:
         """Return what changes while people look: number of opens, bytes written, bytes read."""

@@ -144,6 +144,12 @@ class Settings:
         maximum=8_388_608,
     )
     max_sessions: int = option(4096, "Most sessions at a time.", minimum=1, maximum=65_536)
+    session_lifetime_s: int = option(
+        0,
+        "After how many seconds a client has to prove again who its user is; 0 for never.",
+        minimum=0,
+        maximum=604_800,
+    )
     durable_timeout_s: int = option(
         60,
         "How many seconds a disconnected durable handle is kept.",

@@ -105,7 +105,7 @@ def _new_session(rq: SmbRequest, msg: SessionSetupRequest, channel: SmbChannel, 
         flags |= SessionFlags.IS_NULL
     else:
         flags |= _install_keys(rq, msg, channel, step.session_key)
-    session.change(SessionEvent.AUTHENTICATED)
+    _authenticated_now(session)
     channel.preauth = None
     connection.signed_in()
     rq.server.session_opened(session, connection)
@@ -173,13 +173,21 @@ def _reauthenticated(rq: SmbRequest, session: SmbSession, step: Step) -> int:
         raise NtError(Status.ACCESS_DENIED, "reauthentication as somebody else")
     session.token = step.identity.token
     session.user = step.identity.name
-    session.change(SessionEvent.AUTHENTICATED)
+    _authenticated_now(session)
     rq.channel = rq.connection.channels[session.wire_id]
     rq.channel.preauth = None
     if rq.channel.signer is not None:
         rq.flags |= FLAG_SIGNED
     rq.server.session_changed(session)
     return _flags(session)
+
+
+def _authenticated_now(session: SmbSession) -> None:
+    """The session is valid from now on, for as long as sign-ins last."""
+    session.change(SessionEvent.AUTHENTICATED)
+    lifetime = session.server.config.session_lifetime
+    if lifetime:
+        session.limit(lifetime)
 
 
 def _flags(session: SmbSession) -> int:

@@ -47,7 +47,7 @@ _ROWS: Final = (
     Command(Opcode.SESSION_SETUP, SessionSetupRequest.decode, session_setup, NOTHING),
     Command(Opcode.LOGOFF, LogoffRequest.decode, logoff, SESSION, when_expired=True),
     Command(Opcode.TREE_CONNECT, TreeConnectRequest.decode, tree_connect, SESSION),
-    Command(Opcode.TREE_DISCONNECT, TreeDisconnectRequest.decode, tree_disconnect, TREE, when_expired=True),
+    Command(Opcode.TREE_DISCONNECT, TreeDisconnectRequest.decode, tree_disconnect, TREE),
     Command(Opcode.CREATE, CreateRequest.decode, create, TREE),
     Command(Opcode.CLOSE, CloseRequest.decode, close, OPEN, when_expired=True),
     Command(Opcode.FLUSH, FlushRequest.decode, flush, OPEN),
@@ -60,7 +60,7 @@ _ROWS: Final = (
     Command(Opcode.CHANGE_NOTIFY, ChangeNotifyRequest.decode, change_notify, OPEN),
     Command(Opcode.QUERY_INFO, QueryInfoRequest.decode, query_info, OPEN),
     Command(Opcode.SET_INFO, SetInfoRequest.decode, set_info, OPEN),
-    Command(Opcode.OPLOCK_BREAK, decode_break_acknowledgment, oplock_break, TREE, when_expired=True),
+    Command(Opcode.OPLOCK_BREAK, decode_break_acknowledgment, oplock_break, TREE),
 )
 
 COMMANDS: Final[tuple[Command | None, ...]] = tuple(
