@@ -134,6 +134,7 @@ class VolumeConfig:
     delete_readonly       READONLY files may be deleted
     max_file_size         bytes; NTFS's limit with clusters of 4 KiB
     size_limit            bytes that everything in the volume may take together, 0 for what the store has
+    local_changes         watchers hear of changes by other processes too, where the store can tell
     canonical_inheritance a list counts as auto-inherited only if the client asked for that too, as in Windows
     hidden_eas            names of extended attributes (upper case) that clients neither see nor set
     delayed_write_time    seconds after the first write through an open until its time shows; 0 at once
@@ -153,6 +154,7 @@ class VolumeConfig:
     max_opens: int = 65536
     max_file_size: int = 0xFFF_FFFF_0000
     size_limit: int = 0
+    local_changes: bool = True
     canonical_inheritance: bool = True
     hidden_eas: frozenset[bytes] = frozenset()
     delayed_write_time: float = 0.0

@@ -20,8 +20,9 @@ TOO_MANY_OPENED_FILES (EMFILE, ENFILE); see `smbcore/vfs/posix/errors.py` for th
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 from smbcore.nt.status import NtError, Status
 
@@ -82,6 +83,36 @@ class VolumeInfo:
 
 Look = tuple[NodeInfo, bytes | None]
 """Metadata and security descriptor of one moment."""
+
+
+@dataclass(slots=True, eq=False)
+class LocalChange:
+    """A change in an observed directory, made by whatever process.
+
+    action           ADDED, REMOVED or MODIFIED;  path  real names from the volume's root
+    attributes_only  MODIFIED: not the data
+    renamed_to       REMOVED: it has this path now, which is observed too
+    """
+
+    ADDED: ClassVar = 1
+    REMOVED: ClassVar = 2
+    MODIFIED: ClassVar = 3
+
+    action: int
+    path: tuple[str, ...]
+    is_directory: bool
+    attributes_only: bool = False
+    renamed_to: tuple[str, ...] | None = None
+
+
+class Observation(ABC):
+    """An observed directory or tree."""
+
+    __slots__ = ()
+
+    @abstractmethod
+    def close(self) -> None:
+        """Observe it no more. Idempotent; raises nothing."""
 
 
 class Node(ABC):
@@ -315,6 +346,16 @@ class Backend(ABC):
         Errors: OBJECT_NAME_NOT_FOUND there is no such snapshot (any more).
         """
         raise NtError(Status.OBJECT_NAME_NOT_FOUND, f"no snapshot of {time:#x}")
+
+    def observe(
+        self, path: tuple[str, ...], told: Callable[[list[LocalChange]], None], *, tree: bool
+    ) -> Observation | None:
+        """Tell of changes in the directory at `path` (real names), or in everything below it; None where the store
+        cannot know of changes that went past it.
+
+        told  called on the loop thread, always the same function; an empty list: changes were lost
+        """
+        return None
 
     @abstractmethod
     def close(self) -> None:

@@ -17,6 +17,7 @@ from smbcore.nt.names import utf16_length
 from smbcore.nt.status import NtError, Status
 
 if TYPE_CHECKING:
+    from smbcore.fsa.backend import Observation
     from smbcore.fsa.open import Open
 
 # Actions  [MS-FSCC 2.7.1].
@@ -57,14 +58,16 @@ class Watch:
     """What one open directory is told.
 
     change_filter  which changes;  tree  whether of the whole tree below;  capacity  bytes kept between requests
+    observation    what tells of changes by other processes, None for nothing
     """
 
-    __slots__ = ("_pending", "_size", "capacity", "change_filter", "events", "overflown", "tree")
+    __slots__ = ("_pending", "_size", "capacity", "change_filter", "events", "observation", "overflown", "tree")
 
     def __init__(self, change_filter: int, capacity: int, *, tree: bool) -> None:
         self.change_filter = change_filter
         self.tree = tree
         self.capacity = capacity
+        self.observation: Observation | None = None
         self.events: list[Event] = []
         self.overflown = False
         self._size = 0
@@ -103,6 +106,12 @@ class Watch:
                 future.set_result(self._take(max_length))
             except NtError as error:
                 future.set_exception(error)
+
+    def overflow(self) -> None:
+        """Changes happened that nobody can name: the client has to list anew."""
+        self.overflown = True
+        self.events = []
+        self.add([])
 
     def _take(self, max_length: int) -> list[Event]:
         events, size, overflown = self.events, self._size, self.overflown
@@ -155,6 +164,12 @@ class Notifier:
         for watch in self._watches.get(path, ()):
             watch.fail(status)
 
+    def overflow(self) -> None:
+        """Tell every watch that changes were lost."""
+        for watches in self._watches.values():
+            for watch in watches:
+                watch.overflow()
+
     def report(self, changes: list[Change], change_filter: int) -> None:
         """Tell every watch that covers one of `changes`, which happened together."""
         told: dict[Watch, list[Event]] = {}
@@ -187,4 +202,5 @@ async def change_notify(opened: Open, completion_filter: int, watch_tree: bool, 
     if watch is None:
         watch = opened.watch = Watch(completion_filter, max_length, tree=watch_tree)
         volume.notifier.add(opened.node.path, watch)
+        watch.observation = volume.local.observe(opened.node.path, tree=watch_tree)
     return await watch.next(max_length)

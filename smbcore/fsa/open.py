@@ -310,8 +310,10 @@ class Open:
         self.writes += 1
         if self.sticky is not None:
             self.sticky.after_write(self.node)
-        if volume.observed and self.writes == 1:
-            volume.content_changed(self, notify.LAST_WRITE)
+        if volume.observed:
+            volume.local.touched(self.node.path)
+            if self.writes == 1:
+                volume.content_changed(self, notify.LAST_WRITE)
 
     def set_archive(self) -> None:
         """Set ARCHIVE before the first change of the data  [MS-FSA 2.1.5.4]."""
@@ -468,6 +470,7 @@ class Open:
             stream.ranges.release(self)
         if self.watch is not None:
             self.volume.notifier.remove(self.node.path, self.watch)
+            self.volume.local.end(self.watch.observation)
             self.watch.fail(Status.NOTIFY_CLEANUP)
         try:
             if self.delete_on_close or stream.delete_pending or self.file.deleting:

@@ -11,8 +11,9 @@ from dataclasses import replace
 
 from smbcore.fsa import fs_information, notify, reparse
 from smbcore.fsa.api import BreakListener, Caching, OpenParameters, OplockGrant, OplockLevel, VolumeConfig
-from smbcore.fsa.backend import Backend, Node, NodeInfo, VolumeInfo
+from smbcore.fsa.backend import Backend, Node, NodeInfo, Observation, VolumeInfo
 from smbcore.fsa.file_table import FileTable, StreamState
+from smbcore.fsa.local_changes import LocalChanges
 from smbcore.fsa.notify import Notifier
 from smbcore.fsa.open import Open
 from smbcore.fsa.opening import open_file
@@ -55,6 +56,7 @@ class Volume:
     opens      every open, for listing and for closing all;  reserved  those of them whose clients are away
     table      who has what open, by file
     notifier   the watches
+    local      changes that other processes make
     tunnel     names that went lately
     compresses the store compresses files with the attribute COMPRESSED
     snapshots  the earlier versions of the volume;  is_snapshot  this is one of them
@@ -74,6 +76,7 @@ class Volume:
         self.held_back: list[asyncio.Future[bool]] = []
         self.notifier = Notifier()
         self.security = SecurityCache(config.default_security, canonical=config.canonical_inheritance)
+        self.local = LocalChanges(self)
         self.tunnel = TunnelCache()
         self.snapshots = Snapshots(self)
         self.is_snapshot = False
@@ -87,6 +90,7 @@ class Volume:
         self.marks_hidden = config.hide_dot_files or bool(config.hide_files)
         self._hidden: list[Pattern] = [Pattern(name) for name in config.hide_files]
         self._directory_oplocks: dict[tuple[str, ...], StreamState] = {}
+        self._observations: dict[StreamState, Observation | None] = {}
 
     # -- opening and closing --
     async def open_file(self, parameters: OpenParameters) -> Open:
@@ -173,6 +177,8 @@ class Volume:
         grant = oplocks.request(opened, level, wanted, listener, key, stream.opens, has_byte_ranges=locked)
         if opened.is_directory and grant.caching:
             self._directory_oplocks[opened.node.path] = stream
+            if stream not in self._observations:
+                self._observations[stream] = self.local.observe(opened.node.path, tree=False)
         return grant
 
     def drop_oplock(self, opened: Open) -> None:
@@ -183,6 +189,7 @@ class Volume:
         oplocks.release(opened)
         if opened.is_directory and not oplocks.holders:
             self._directory_oplocks.pop(opened.node.path, None)
+            self.local.end(self._observations.pop(opened.stream_state, None))
 
     # -- telling of changes --
     @property
@@ -190,8 +197,15 @@ class Volume:
         """Whether anybody watches or caches a directory, so that changes have to be told."""
         return bool(self.notifier) or bool(self._directory_oplocks)
 
-    def changed(self, changes: list[notify.Change], change_filter: int, key: bytes | None) -> None:
-        """Tell watchers and holders of directory leases that `changes` happened together; `key` caused them."""
+    def changed(
+        self, changes: list[notify.Change], change_filter: int, key: bytes | None, *, local: bool = False
+    ) -> None:
+        """Tell watchers and holders of directory leases that `changes` happened together.
+
+        key  who caused them;  local  another process did, not we
+        """
+        if self.local.active and not local:
+            self.local.expect(changes)
         if self.notifier:
             self.notifier.report(changes, change_filter)
         if self._directory_oplocks:

@@ -13,10 +13,10 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 
-from smbcore.fsa.backend import Backend, Node, NodeInfo, StreamInfo, VolumeInfo
+from smbcore.fsa.backend import Backend, LocalChange, Node, NodeInfo, Observation, StreamInfo, VolumeInfo
 from smbcore.nt.status import NtError, Status
 
 
@@ -342,6 +342,11 @@ class FaultyBackend(Backend):
     def open_snapshot(self, time: int) -> Backend:
         self.schedule.check("open_snapshot", None)
         return FaultyBackend(self.inner.open_snapshot(time), self.schedule)
+
+    def observe(
+        self, path: tuple[str, ...], told: Callable[[list[LocalChange]], None], *, tree: bool
+    ) -> Observation | None:
+        return self.inner.observe(path, told, tree=tree)
 
     def close(self) -> None:
         self.inner.close()

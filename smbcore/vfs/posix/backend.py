@@ -18,12 +18,13 @@ import zlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from smbcore.fsa.backend import Backend, Node, VolumeInfo
+from smbcore.fsa.backend import Backend, LocalChange, Node, Observation, VolumeInfo
 from smbcore.nt.status import NtError, Status
 from smbcore.vfs.common import MAX_LINK_HOPS, link_target
 from smbcore.vfs.posix import changes, names, probe, snapshots, xattr
 from smbcore.vfs.posix.directory import LARGE, DirectoryIndex, DirectoryIndexes, kernel_time_ns
 from smbcore.vfs.posix.errors import nt_error
+from smbcore.vfs.posix.inotify import LocalObserver
 from smbcore.vfs.posix.names import encode, is_reserved
 from smbcore.vfs.posix.node import PosixNode
 from smbcore.vfs.posix.openat2 import Resolver
@@ -101,6 +102,7 @@ class PosixBackend(Backend):
         self.xattrs = xattr.XattrStore(self.side)
         self.indexes = DirectoryIndexes(now=now)
         self.streams = Streams(self)
+        self._observer: LocalObserver | None = None
 
     # -- opening --
     async def open(self, path: Sequence[str], *, writable: bool = False, follow: bool = True) -> Node:
@@ -218,7 +220,16 @@ class PosixBackend(Backend):
             root, label=self._label, read_only=True, case_sensitive=self.case_sensitive, workers=_SNAPSHOT_WORKERS
         )
 
+    def observe(
+        self, path: tuple[str, ...], told: Callable[[list[LocalChange]], None], *, tree: bool
+    ) -> Observation | None:
+        if self._observer is None:
+            self._observer = LocalObserver(self._resolver, told)
+        return self._observer.observe(path, tree=tree)
+
     def close(self) -> None:
+        if self._observer is not None:
+            self._observer.close()
         self.pool.shutdown()
         self.side.close()
         if self.root >= 0:

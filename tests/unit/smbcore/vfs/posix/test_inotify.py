@@ -1,0 +1,212 @@
+"""Changes by other processes: seen in watched directories and trees, told once, apart from our own."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from smbcore.fsa import notify
+from smbcore.fsa.api import OpenParameters, VolumeConfig
+from smbcore.fsa.open import Open
+from smbcore.fsa.volume import Volume
+from smbcore.nt import create as c
+from smbcore.nt.clock import ManualClock
+from smbcore.nt.info import classes as ic
+from smbcore.nt.info import rename
+from smbcore.nt.sddl import from_sddl
+from smbcore.nt.sid import EVERYONE, Sid
+from smbcore.nt.status import NtError, Status
+from smbcore.nt.token import Token
+from smbcore.vfs.posix.backend import PosixBackend
+from smbcore.vfs.posix.inotify import LocalObserver
+
+ALICE = Token(Sid.parse("S-1-5-21-1-2-3-1000"), frozenset({EVERYONE}), name="alice")
+EVERYTHING = 0xFFF
+ALL = 0x1F01FF
+LISTING = 0x1
+
+
+@pytest.fixture
+async def volume(share: Path) -> AsyncIterator[Volume]:
+    config = VolumeConfig(from_sddl("O:BAG:BAD:(A;OICI;FA;;;WD)").encode())
+    made = Volume(PosixBackend(share), config, ManualClock())
+    yield made
+    await made.close()
+
+
+async def open_file(volume: Volume, path: str, *, access: int = ALL, disposition: int = c.FILE_OPEN_IF) -> Open:
+    return await volume.open_file(OpenParameters(path, ALICE, access, 7, disposition, 0))
+
+
+class Watcher:
+    """A directory that is watched, and what was told of it."""
+
+    def __init__(self, volume: Volume, opened: Open, *, tree: bool) -> None:
+        self.volume = volume
+        self.opened = opened
+        self.tree = tree
+        self.task = self._ask()
+
+    def _ask(self) -> asyncio.Task[list[notify.Event]]:
+        return asyncio.get_running_loop().create_task(self.opened.change_notify(EVERYTHING, self.tree, 60000))
+
+    async def told(self) -> list[notify.Event]:
+        """Return everything that was told by now."""
+        found: list[notify.Event] = []
+        for _ in range(30):
+            await asyncio.sleep(0)
+            observer = self.volume.backend._observer  # type: ignore[attr-defined]
+            observer.read()
+            if self.task.done():
+                found += self.task.result()
+                self.task = self._ask()
+        return found
+
+    async def end(self) -> None:
+        await self.opened.close()
+        with pytest.raises(NtError):
+            await self.task
+
+
+@pytest.fixture
+async def watch(volume: Volume) -> AsyncIterator[Any]:
+    watchers: list[Watcher] = []
+
+    async def make(path: str = "", *, tree: bool = False) -> Watcher:
+        opened = await open_file(volume, path, access=LISTING, disposition=c.FILE_OPEN)
+        watchers.append(Watcher(volume, opened, tree=tree))
+        await asyncio.sleep(0)
+        return watchers[-1]
+
+    yield make
+    for watcher in watchers:
+        await watcher.end()
+
+
+async def test_local_changes_are_told(share: Path, watch: Any) -> None:
+    watcher = await watch()
+    (share / "a").write_bytes(b"x")
+    told = await watcher.told()
+    assert told[0] == (notify.ADDED, "a")
+    assert set(told[1:]) <= {(notify.MODIFIED, "a")}
+    (share / "a").rename(share / "b")
+    assert await watcher.told() == [(notify.RENAMED_OLD_NAME, "a"), (notify.RENAMED_NEW_NAME, "b")]
+    os.setxattr(share / "b", "user.comment", b"1")
+    assert await watcher.told() == [(notify.MODIFIED, "b")]
+    (share / "b").unlink()
+    assert (await watcher.told())[-1] == (notify.REMOVED, "b")
+
+
+async def test_our_own_changes_are_told_once(volume: Volume, watch: Any) -> None:
+    watcher = await watch()
+    opened = await open_file(volume, "a")
+    assert await watcher.told() == [(notify.ADDED, "a")]
+    for number in range(5):
+        await opened.write(number, b"x")
+    assert await watcher.told() == [(notify.MODIFIED, "a")]
+    await opened.set_information(ic.FILE_RENAME_INFORMATION, rename.RenameInformation("b", 0).encode())
+    told = await watcher.told()
+    assert told == [(notify.RENAMED_OLD_NAME, "a"), (notify.RENAMED_NEW_NAME, "b"), (notify.MODIFIED, "b")]
+    opened.delete_on_close = True
+    await opened.close()
+    told = await watcher.told()
+    assert told.count((notify.REMOVED, "b")) == 1
+    assert set(told) <= {(notify.REMOVED, "b"), (notify.MODIFIED, "b")}
+
+
+async def test_what_others_do_to_the_same_name_is_told(share: Path, volume: Volume, watch: Any) -> None:
+    watcher = await watch()
+    await (await open_file(volume, "a")).close()
+    assert await watcher.told() == [(notify.ADDED, "a")]
+    (share / "a").unlink()
+    assert (notify.REMOVED, "a") in await watcher.told()
+    (share / "a").touch()
+    assert (notify.ADDED, "a") in await watcher.told()
+    volume.clock.advance(1)  # type: ignore[attr-defined]
+    (share / "a").write_bytes(b"x")
+    assert (notify.MODIFIED, "a") in await watcher.told()
+
+
+async def test_a_tree_is_seen_with_directories_that_come_and_move(share: Path, watch: Any) -> None:
+    (share / "one" / "two").mkdir(parents=True)
+    watcher = await watch(tree=True)
+    (share / "one" / "two" / "a").touch()
+    assert (await watcher.told())[0] == (notify.ADDED, "one\\two\\a")
+    (share / "new").mkdir()
+    assert await watcher.told() == [(notify.ADDED, "new")]
+    (share / "new" / "b").touch()
+    assert (notify.ADDED, "new\\b") in await watcher.told()
+    (share / "one").rename(share / "new" / "moved")
+    assert set(await watcher.told()) == {(notify.REMOVED, "one"), (notify.ADDED, "new\\moved")}
+    (share / "new" / "moved" / "two" / "a").unlink()
+    assert (notify.REMOVED, "new\\moved\\two\\a") in await watcher.told()
+
+
+async def test_below_a_directory_that_is_watched_alone_nothing_is_seen(share: Path, watch: Any) -> None:
+    (share / "one").mkdir()
+    watcher = await watch()
+    (share / "one" / "a").touch()
+    assert all(name == "one" for _, name in await watcher.told())
+
+
+async def test_a_tree_that_left_is_forgotten(share: Path, tmp_path: Path, volume: Volume, watch: Any) -> None:
+    (share / "one" / "two").mkdir(parents=True)
+    watcher = await watch(tree=True)
+    (share / "one").rename(tmp_path / "outside")
+    assert await watcher.told() == [(notify.REMOVED, "one")]
+    (tmp_path / "outside" / "a").touch()
+    assert await watcher.told() == []
+
+
+async def test_the_stream_store_is_nobodys_news(share: Path, watch: Any) -> None:
+    watcher = await watch(tree=True)
+    (share / ".holdfast-streams").mkdir()
+    (share / ".holdfast-streams" / "x").touch()
+    assert await watcher.told() == []
+
+
+async def test_nothing_is_observed_when_nobody_watches(volume: Volume, watch: Any) -> None:
+    await (await open_file(volume, "a")).close()
+    assert volume.backend._observer is None  # type: ignore[attr-defined]
+    watcher = await watch()
+    observer = volume.backend._observer  # type: ignore[attr-defined]
+    assert observer._descriptor >= 0
+    assert volume.local.active
+    await watcher.opened.close()
+    assert observer._descriptor < 0
+    assert not volume.local.active
+
+
+async def test_two_who_watch_one_directory(share: Path, volume: Volume, watch: Any) -> None:
+    first, second = await watch(), await watch(tree=True)
+    await first.opened.close()
+    (share / "a").touch()
+    assert (notify.ADDED, "a") in await second.told()
+
+
+async def test_too_much_for_the_kernels_queue_means_list_anew(volume: Volume, watch: Any) -> None:
+    watcher = await watch()
+    volume.local.told([])
+    await asyncio.sleep(0)
+    with pytest.raises(NtError) as caught:
+        await watcher.task
+    assert caught.value.status is Status.NOTIFY_ENUM_DIR
+    watcher.task = watcher._ask()
+
+
+async def test_watches_are_bounded(share: Path, volume: Volume) -> None:
+    for number in range(20):
+        (share / f"d{number}").mkdir()
+    backend = volume.backend
+    assert isinstance(backend, PosixBackend)
+    observer = LocalObserver(backend._resolver, list.clear, most=5)
+    observation = observer.observe((), tree=True)
+    assert observation is not None
+    assert len(observer._watched) == 5
+    observation.close()
+    assert observer._descriptor < 0
