@@ -45,6 +45,8 @@ class Channel(IntEnum):
     RDMA_TRANSFORM = 0x0000_0003
 
 
+RDMA_CHANNELS: Final = frozenset({0x0000_0001, 0x0000_0002, 0x0000_0003})
+
 FLAG_READ_UNBUFFERED: Final = 0x01
 FLAG_REQUEST_COMPRESSED: Final = 0x02
 RESPONSE_FLAG_RDMA_TRANSFORM: Final = 0x0000_0001
@@ -61,7 +63,7 @@ class ReadRequest:
     flags            FLAG_READ_UNBUFFERED (3.0.2 and later), FLAG_REQUEST_COMPRESSED (3.1.1)
     channel          Channel
     remaining_bytes  of the application's read behind this one; a hint
-    channel_info     buffer descriptors of an RDMA channel
+    channel_info     buffer descriptors of an RDMA channel; without one the fields may hold anything
     """
 
     file_id: bytes
@@ -95,7 +97,7 @@ class ReadRequest:
             raise fixed_error(r.view, REQUEST_SIZE) from None
         if size != REQUEST_SIZE:
             raise fixed_error(r.view, REQUEST_SIZE)
-        info = r.block(info_at, info_length, _REQUEST_END) if info_length else b""
+        info = r.block(info_at, info_length, _REQUEST_END) if info_length and channel in RDMA_CHANNELS else b""
         return cls(file_id, offset, length, minimum, padding, flags, channel, remaining, info)
 
     def encode(self) -> bytes:

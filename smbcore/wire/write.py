@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final, Self
 
 from smbcore.wire.errors import WireError
 from smbcore.wire.header import HEADER_SIZE
+from smbcore.wire.read import RDMA_CHANNELS
 from smbcore.wire.reader import fixed_error
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ class WriteRequest:
     flags            FLAG_WRITE_THROUGH (2.1 and later), FLAG_WRITE_UNBUFFERED (3.0.2 and later)
     channel          read.Channel
     remaining_bytes  of the application's write behind this one; with a channel, bytes that go by RDMA
-    channel_info     buffer descriptors of an RDMA channel
+    channel_info     buffer descriptors of an RDMA channel; without one the fields may hold anything
     """
 
     file_id: bytes
@@ -84,7 +85,7 @@ class WriteRequest:
             raise fixed_error(view, REQUEST_SIZE)
         if length and (data_at < _REQUEST_END or end > len(view)):
             raise WireError(f"{length} bytes of data at {data_at}, message ends at {len(view)}")
-        info = r.block(info_at, info_length, _REQUEST_END) if info_length else b""
+        info = r.block(info_at, info_length, _REQUEST_END) if info_length and channel in RDMA_CHANNELS else b""
         return cls(
             file_id,
             offset,
