@@ -31,7 +31,9 @@ def test_core_takes_the_options_of_its_unit() -> None:
 def test_web_service_takes_the_options_of_its_unit() -> None:
     command = start_command("holdfast-web.service")
     assert command[1:3] == ["-m", "appliance.web"]
-    result = subprocess.run([sys.executable, "-m", "appliance.web", "--help"], capture_output=True, text=True, check=True)
+    result = subprocess.run(
+        [sys.executable, "-m", "appliance.web", "--help"], capture_output=True, text=True, check=True
+    )
     assert all(option in result.stdout for option in command[3:] if option.startswith("--"))
 
 
