@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Hashable
 from typing import TYPE_CHECKING
 
-from smbcore.fsa import copy, delete, directory, fsctl, locking, notify, query, reserved, security, set_info
+from smbcore.fsa import copy, delete, directory, fsctl, locking, notify, query, reserved, security, set_info, times
 from smbcore.fsa.api import (
     BreakListener,
     Caching,
@@ -195,8 +195,13 @@ class Open:
         if seen is not None:
             self._seen = None  # good for the reply to the open, too old for any later request
             if not self.node.stream:
-                return self.volume.marked(self.node.path, seen[0])
-        return self.volume.marked(self.node.path, self.node.info())
+                return self._shown(seen[0])
+        return self._shown(self.node.info())
+
+    def _shown(self, info: NodeInfo) -> NodeInfo:
+        if self.file.delayed is not None:
+            info.last_write_time = self.file.delayed.shown
+        return self.volume.marked(self.node.path, info)
 
     def forget_info(self) -> None:
         """Note that metadata changed: nothing kept at hand is fresh any more."""
@@ -273,6 +278,8 @@ class Open:
             stream.oplocks.break_all(self, self.oplock_key)
         if not self.file.archive_known:
             self.set_archive()
+        if self.volume.delays_write_time:
+            times.before_write(self)
         count = await self.node.write(offset, data)
         self.position = offset + count
         self.after_write()
@@ -313,7 +320,7 @@ class Open:
         if volume.observed:
             volume.local.touched(self.node.path)
             if self.writes == 1:
-                volume.content_changed(self, notify.LAST_WRITE)
+                volume.content_changed(self, notify.LAST_WRITE, leases=False)  # those follow at the close
 
     def set_archive(self) -> None:
         """Set ARCHIVE before the first change of the data  [MS-FSA 2.1.5.4]."""
@@ -330,6 +337,7 @@ class Open:
         if not self.granted_access & _WRITES:
             raise NtError(Status.ACCESS_DENIED, f"flushing {self.path!r}")
         await self.node.flush()
+        times.settle_write_time(self)
 
     def transfer_descriptor(self) -> int | None:
         """Return an OS handle to send main data from, None where there is none or ranges are locked."""
@@ -484,13 +492,14 @@ class Open:
         stream = self.stream_state
         volume = self.volume
         volume.opens.discard(self)
+        times.writer_closes(self)
         self.file.remove(self, stream)
         if self.reserved:
             reserved.release(self)
         if stream.oplocks is not None:
             volume.drop_oplock(self)
-        if self.writes > 1 and volume.observed:
-            volume.content_changed(self, notify.LAST_WRITE | notify.SIZE)
+        if self.writes and volume.observed:
+            volume.content_changed(self, notify.LAST_WRITE | notify.SIZE if self.writes > 1 else 0)
         self.node.close()
 
     async def undo_creation(self) -> None:

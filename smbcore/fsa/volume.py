@@ -87,6 +87,7 @@ class Volume:
         self.case_sensitive = facts.case_sensitive
         self.volume_id = facts.volume_id
         self.readable_access = ~_CHANGES
+        self.delays_write_time = config.delayed_write_time > 0
         self.marks_hidden = config.hide_dot_files or bool(config.hide_files)
         self._hidden: list[Pattern] = [Pattern(name) for name in config.hide_files]
         self._directory_oplocks: dict[tuple[str, ...], StreamState] = {}
@@ -198,17 +199,23 @@ class Volume:
         return bool(self.notifier) or bool(self._directory_oplocks)
 
     def changed(
-        self, changes: list[notify.Change], change_filter: int, key: bytes | None, *, local: bool = False
+        self,
+        changes: list[notify.Change],
+        change_filter: int,
+        key: bytes | None,
+        *,
+        local: bool = False,
+        leases: bool = True,
     ) -> None:
         """Tell watchers and holders of directory leases that `changes` happened together.
 
-        key  who caused them;  local  another process did, not we
+        key  who caused them;  local  another process did, not we;  leases  False spares directory leases
         """
         if self.local.active and not local:
             self.local.expect(changes)
         if self.notifier:
             self.notifier.report(changes, change_filter)
-        if self._directory_oplocks:
+        if leases and self._directory_oplocks:
             for parent in {path[:-1] for _, path, _ in changes if path}:
                 stream = self._directory_oplocks.get(parent)
                 if stream is not None and stream.oplocks is not None:
@@ -225,13 +232,14 @@ class Volume:
         directory = opened.is_directory
         self.name_changed(opened.node.path, directory, action, opened.parent_oplock_key)
 
-    def content_changed(self, opened: Open, change_filter: int) -> None:
-        """Tell that data or metadata behind `opened` changed."""
+    def content_changed(self, opened: Open, change_filter: int, *, leases: bool = True) -> None:
+        """Tell that data or metadata behind `opened` changed; see `changed`."""
         if not self.observed:
             return
         stream = opened.node.stream
         if not stream:
-            self.changed([(notify.MODIFIED, opened.node.path, "")], change_filter, opened.parent_oplock_key)
+            change = (notify.MODIFIED, opened.node.path, "")
+            self.changed([change], change_filter, opened.parent_oplock_key, leases=leases)
             return
         if change_filter & notify.LAST_WRITE:
             change_filter |= notify.STREAM_WRITE
@@ -239,7 +247,7 @@ class Volume:
             change_filter |= notify.STREAM_SIZE
         change_filter &= ~(notify.LAST_WRITE | notify.SIZE)
         change = (notify.MODIFIED_STREAM, opened.node.path, f":{stream}:$DATA")
-        self.changed([change], change_filter, opened.parent_oplock_key)
+        self.changed([change], change_filter, opened.parent_oplock_key, leases=leases)
 
     def report(self, opened: Open, action: int, change_filter: int) -> None:
         """Tell that the stream of `opened` came or went."""
