@@ -117,4 +117,4 @@ def check_session(session: SmbSession, connection: SmbConnection) -> None:
     if session.guest or session.token.anonymous:
         raise NtError(Status.NOT_SUPPORTED, "guest and anonymous sessions have one channel")
     if len(session.channels) >= session.server.config.limits.channels_per_session:
-        raise NtError(Status.INSUFFICIENT_RESOURCES, "the session has as many channels as it may")
+        raise connection.limited("channels of one session")

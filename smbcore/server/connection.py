@@ -89,8 +89,8 @@ class SmbConnection:
     """
 
     __slots__ = (
-        "_async", "_auth_timer", "_next_async_id", "_pending", "acknowledged", "bindings", "channels", "cipher",
-        "client_capabilities", "client_guid", "client_name", "client_security_mode", "closed", "commands",
+        "_async", "_auth_timer", "_limits_told", "_next_async_id", "_pending", "acknowledged", "bindings", "channels",
+        "cipher", "client_capabilities", "client_guid", "client_name", "client_security_mode", "closed", "commands",
         "created_at", "dialect", "ended", "max_read", "max_transact", "max_write", "name", "negotiate_message",
         "negotiated_dialects", "number", "preauth", "server", "server_capabilities", "server_security_mode",
         "signing_algorithm", "stalled", "supports_multi_credit", "supports_notifications", "transport", "window",
@@ -124,6 +124,7 @@ class SmbConnection:
         self.ended: dict[int, Signer] = {}
         self.closed = False
         self.created_at = server.clock.now()
+        self._limits_told: set[str] = set()
         self._pending: dict[int, SmbRequest] = {}
         self._async: dict[int, SmbRequest] = {}
         self._next_async_id = 1
@@ -217,7 +218,7 @@ class SmbConnection:
     def _interim_due(self, rq: SmbRequest) -> None:
         if rq.waits and self._pending.get(rq.message_id) is rq:
             if len(self._async) >= self.server.config.limits.pending_per_connection:
-                self.cancel(rq, Status.INSUFFICIENT_RESOURCES)
+                self.cancel(rq, self.limited("requests that wait").status)
                 return
             if rq.chain is not None and rq.chain.is_needed and rq.command in _WITHOUT_END:
                 # Windows lets no other wait for something that may never happen (smb2.compound.interim2)
@@ -260,6 +261,13 @@ class SmbConnection:
     def _not_signed_in(self) -> None:
         self._auth_timer = None
         self.drop(ProtocolViolation("not signed in in time"))
+
+    def limited(self, what: str) -> NtError:
+        """Return the refusal of one more of `what`; the log hears of it once, or it would be flooded too."""
+        if what not in self._limits_told:
+            self._limits_told.add(what)
+            log.warning("%s peer=%s refused: too many %s", self.name, self.transport.peer, what)
+        return NtError(Status.INSUFFICIENT_RESOURCES, f"too many {what}")
 
     def session_ended(self, channel: SmbChannel) -> None:
         """Forget a channel, but not at once its key: a client whose session has ended is told so under its signature,

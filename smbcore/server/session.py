@@ -188,7 +188,7 @@ class SmbSession:
     def add_tree(self, tree: SmbTreeConnect) -> int:
         """Take in a tree connect and return its id."""
         if len(self.trees) >= self.server.config.limits.trees_per_session:
-            raise NtError(Status.INSUFFICIENT_RESOURCES, "too many tree connects")
+            raise next(iter(self.channels)).limited("tree connects")
         tree_id = self._next_tree_id
         self._next_tree_id += 1
         self.trees[tree_id] = tree

@@ -10,6 +10,7 @@ import dataclasses
 import pytest
 
 from smbcore.auth.initiator import Initiator
+from smbcore.client.message import How
 from smbcore.client.negotiated import CAPABILITIES
 from smbcore.client.raw import RawClient
 from smbcore.client.session import SetupExchange, bind, sign_in
@@ -19,6 +20,7 @@ from smbcore.nt.create import FILE_OPEN
 from smbcore.nt.info import fsctl
 from smbcore.nt.info.classes import FILE_BASIC_INFORMATION
 from smbcore.nt.status import NtError, Status
+from smbcore.server.config import Limits
 from smbcore.server.management import end_session
 from smbcore.wire.change_notify import ChangeNotifyRequest
 from smbcore.wire.header import SERVER_TO_CLIENT_NOTIFICATION, UNSOLICITED_MESSAGE_ID
@@ -220,3 +222,18 @@ async def test_a_connection_with_another_session_stays(server):
     other = raw.as_session(await sign_in(raw.connection, alice()))
     end_session(session_of(server, raw))
     (await RawClient(raw.connection, other.session).tree_connect(r"\\server\data")).expect()
+
+
+# -- floods --
+
+
+async def test_a_limit_is_logged_once(make, caplog):
+    server = make(limits=Limits(sessions_per_connection=2, trees_per_session=3, pending_per_connection=1))
+    raw = await server.session()
+    for _ in range(5):
+        await raw.session_setup(alice().step(None), How(session_id=0))
+        await raw.tree_connect(r"\\server\data")
+    told = [record.getMessage() for record in caplog.records if "too many" in record.getMessage()]
+    assert [text.rpartition("too many ")[2] for text in told] == ["sessions", "tree connects"]
+    # another connection has its own bounds
+    await server.tree()

@@ -56,7 +56,7 @@ def _channel(rq: SmbRequest, msg: SessionSetupRequest) -> SmbChannel:
     if not rq.session_id or msg.flags & FLAG_BINDING:
         most = rq.server.config.limits.sessions_per_connection
         if len(connection.channels) + len(connection.bindings) >= most and rq.session_id not in connection.bindings:
-            raise NtError(Status.INSUFFICIENT_RESOURCES, "too many sessions on one connection")
+            raise connection.limited("sessions")
     if not rq.session_id:
         return rq.server.new_session().add_channel(connection)
     if msg.flags & FLAG_BINDING:

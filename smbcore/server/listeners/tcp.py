@@ -1,8 +1,9 @@
 """Direct TCP: non-blocking sockets on the event loop's readers and writers.
 
-Everything that one wake-up received is worked on before anything is sent, and all replies leave in one `sendmsg`; only
-a range of a file takes what is queued along at once, because nothing keeps the file open for long. A client that does
-not take its replies is not read from any more until it does.
+What one wake-up received is worked on before anything is sent, and all replies leave in one `sendmsg`; only a range of
+a file takes what is queued along at once, because nothing keeps the file open for long. After so many messages it is
+the turn of the other connections, or a flood would hold them up. A client that does not take its replies is not read
+from any more until it does.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import errno
 import itertools
 import logging
 import socket
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from smbcore.proto.errors import ProtocolViolation
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _MOST_PARTS: Final = 512
+_TURN: Final = 64
 _BACKLOG: Final = 512
 _NO_SOCKETS: Final = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 _ACCEPT_PAUSE: Final = 0.5
@@ -42,7 +44,7 @@ class TcpTransport:
 
     __slots__ = (
         "_batch", "_closed", "_flush_due", "_loop", "_out", "_paused", "_pooled", "_ranges", "_reader",
-        "_server", "_sock", "_writing", "connection", "local_address", "peer",
+        "_rest", "_server", "_sock", "_writing", "connection", "local_address", "peer",
     )  # fmt: skip
 
     sends_ranges = True
@@ -60,6 +62,7 @@ class TcpTransport:
         self._writing = False
         self._paused = False
         self._closed = False
+        self._rest: Iterator[memoryview] | None = None
         self.connection: SmbConnection | None = None
         self.peer = _text(sock.getpeername())
         self.local_address = str(sock.getsockname()[0])
@@ -126,6 +129,7 @@ class TcpTransport:
             with contextlib.suppress(OSError):
                 self._send_buffers()
         self._closed = True
+        self._rest = None
         self._loop.remove_reader(self._sock)
         self._loop.remove_writer(self._sock)
         self._sock.close()
@@ -151,12 +155,23 @@ class TcpTransport:
         if not count:
             connection.close()
             return
+        self._work(connection, self._reader.received(count))
+
+    def _work(self, connection: SmbConnection, frames: Iterator[memoryview]) -> None:
+        """Work on what has been received, for a turn: other connections get theirs before the rest of a long batch."""
         self._batch = True
+        left = _TURN
         try:
-            for frame in self._reader.received(count):
+            for frame in frames:
                 connection.receive(frame)
                 if self._closed:
                     return
+                left -= 1
+                if not left:
+                    self._rest = frames
+                    self._loop.remove_reader(self._sock)
+                    self._loop.call_soon(self._go_on)
+                    break
         except ProtocolViolation as violation:
             connection.drop(violation)
             return
@@ -164,6 +179,16 @@ class TcpTransport:
             self._batch = False
         if self._out and not self._writing:
             self._flush()
+
+    def _go_on(self) -> None:
+        """Work on the rest, then receive again; not while the peer does not take its replies."""
+        frames, connection = self._rest, self.connection
+        if frames is None or connection is None or self._closed or self._paused:
+            return
+        self._rest = None
+        self._work(connection, frames)
+        if self._rest is None and not self._closed and not self._paused:
+            self._loop.add_reader(self._sock, self._readable)
 
     # -- sending --
 
@@ -197,7 +222,10 @@ class TcpTransport:
             self._loop.remove_writer(self._sock)
         if self._paused:
             self._paused = False
-            self._loop.add_reader(self._sock, self._readable)
+            if self._rest is None:
+                self._loop.add_reader(self._sock, self._readable)
+            else:
+                self._loop.call_soon(self._go_on)
 
     def _send_buffers(self) -> None:
         """Send once, as many of the buffers before the next range as the socket takes. Raises OSError."""

@@ -1,0 +1,112 @@
+"""A long batch of messages leaves turns to everybody else."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from smbcore.proto.errors import ProtocolViolation
+from smbcore.server.listeners.tcp import _TURN, TcpTransport
+from smbcore.server.replies import BufferPool
+
+MESSAGE = b"\0\0\0\x40" + bytes(64)
+
+
+class Peer:
+    """A transport that notes what it receives and answers, and the socket of the client."""
+
+    name = "conn=1"
+
+    def __init__(self, order: list[str], answer: bytes = b"") -> None:
+        limits = SimpleNamespace(frame_before_sign_in=1 << 20, output_backlog=1 << 16)
+        server: Any = SimpleNamespace(config=SimpleNamespace(limits=limits), pool=BufferPool())
+        with socket.create_server(("127.0.0.1", 0)) as listening:
+            self.client = socket.create_connection(listening.getsockname())
+            own, _ = listening.accept()
+        own.setblocking(False)
+        own.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 64 * 1024)
+        self.order, self.answer, self.received, self.dropped = order, answer, 0, False
+        self.transport = TcpTransport(server, own, asyncio.get_running_loop())
+        self.transport.start(self)  # type: ignore[arg-type] - all that the transport needs of a connection
+
+    def receive(self, frame: memoryview) -> None:
+        self.received += 1
+        self.order.append("message")
+        if self.answer:
+            self.transport.write((self.answer,))
+
+    def drop(self, _reason: Exception) -> None:
+        self.dropped = True
+        self.close()
+
+    def close(self) -> None:
+        self.transport.close()
+        self.client.close()
+
+
+async def until(condition: Any) -> None:
+    for _ in range(100_000):
+        if condition():
+            return
+        await asyncio.sleep(0)
+    pytest.fail("it did not happen")
+
+
+async def test_others_get_their_turn_in_a_long_batch() -> None:
+    order: list[str] = []
+    peer = Peer(order)
+    peer.client.sendall(MESSAGE * (5 * _TURN))
+    loop = asyncio.get_running_loop()
+
+    def tick() -> None:
+        order.append("other")
+        if peer.received < 5 * _TURN:
+            loop.call_soon(tick)
+
+    tick()
+    await until(lambda: peer.received == 5 * _TURN)
+    runs = "".join("m" if entry == "message" else " " for entry in order).split()
+    assert max(map(len, runs)) == _TURN
+    # and what comes later is received as before
+    peer.client.sendall(MESSAGE)
+    await until(lambda: peer.received == 5 * _TURN + 1)
+    peer.close()
+
+
+async def test_the_rest_waits_for_a_peer_that_takes_no_replies() -> None:
+    peer = Peer([], bytes(4096))
+    peer.client.sendall(MESSAGE * (8 * _TURN))
+    for _ in range(200):
+        await asyncio.sleep(0)
+    stuck = peer.received
+    assert stuck < 8 * _TURN
+    peer.client.setblocking(False)
+    taken = 0
+    for _ in range(1_000_000):
+        try:
+            taken += len(peer.client.recv(1 << 20))
+        except BlockingIOError:
+            await asyncio.sleep(0)
+        if taken == 8 * _TURN * 4096:
+            break
+    assert peer.received == 8 * _TURN
+    assert taken == 8 * _TURN * 4096
+    peer.close()
+
+
+async def test_a_violation_in_the_rest_drops_the_connection() -> None:
+    peer = Peer([])
+
+    def receive(frame: memoryview) -> None:
+        peer.received += 1
+        if peer.received == 2 * _TURN + 3:
+            raise ProtocolViolation("no")
+
+    peer.receive = receive  # type: ignore[method-assign]
+    peer.client.sendall(MESSAGE * (3 * _TURN))
+    await until(lambda: peer.dropped)
+    assert peer.received == 2 * _TURN + 3
