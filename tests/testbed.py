@@ -95,12 +95,14 @@ async def write_stream(folder: Path, name: str, stream: str, content: bytes) -> 
         backend.close()
 
 
+AS_SMBD = {"delayed_write_time": True, "keep_creation_time": False}
+
 ROLES = (
     Role("share"),
     Role("share-encrypted", {"encrypt": True}),
     Role("C$"),
-    Role("tmp"),
-    Role("tmp2"),
+    Role("tmp", options=AS_SMBD),
+    Role("tmp2", options=AS_SMBD),
     Role("tmpenc", {"encrypt": True}),
     Role("tmpguest", {"guest_ok": True}),
     Role("durable"),

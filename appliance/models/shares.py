@@ -54,6 +54,11 @@ class ShareOptionsShape(Input):
     hidden_eas: list[str] = Field(
         default=[], description="Names of extended attributes that clients neither see nor set.", max_length=100
     )
+    keep_creation_time: bool = Field(
+        default=True,
+        description="Let a file that is made anew under a name keep the creation time of the one that had it seconds "
+        "before.",
+    )
     delayed_write_time: bool = Field(
         default=False, description="Show the time of a write two seconds late, as older servers did."
     )

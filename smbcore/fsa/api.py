@@ -137,6 +137,7 @@ class VolumeConfig:
     local_changes         watchers hear of changes by other processes too, where the store can tell
     canonical_inheritance a list counts as auto-inherited only if the client asked for that too, as in Windows
     hidden_eas            names of extended attributes (upper case) that clients neither see nor set
+    keep_creation_time    a file that is made under a name that just went gets the creation time of what had it
     delayed_write_time    seconds after the first write through an open until its time shows; 0 at once
     """
 
@@ -157,6 +158,7 @@ class VolumeConfig:
     local_changes: bool = True
     canonical_inheritance: bool = True
     hidden_eas: frozenset[bytes] = frozenset()
+    keep_creation_time: bool = True
     delayed_write_time: float = 0.0
 
 

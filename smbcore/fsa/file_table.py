@@ -17,6 +17,7 @@ from smbcore.nt.clock import Clock
 
 if TYPE_CHECKING:
     from smbcore.fsa.open import Open
+    from smbcore.fsa.times import DelayedWriteTime
 
 
 class StreamState:
@@ -55,10 +56,11 @@ class FileState:
 
     main           the main data stream or directory;  streams  the named ones by up-cased name, None if never opened
     deleting       links (paths) that are removed when their last open closes: the delete tokens
+    delayed        the write time shown meanwhile, where the share delays it
     archive_known  the ARCHIVE attribute is known to be set, so writing need not look
     """
 
-    __slots__ = ("_inside", "_table", "archive_known", "count", "deleting", "key", "main", "streams")
+    __slots__ = ("_inside", "_table", "archive_known", "count", "delayed", "deleting", "key", "main", "streams")
 
     def __init__(self, table: FileTable, key: Hashable) -> None:
         self._table = table
@@ -69,6 +71,7 @@ class FileState:
         self.streams: dict[str, StreamState] | None = None
         self.deleting: set[tuple[str, ...]] | None = None
         self.archive_known = False
+        self.delayed: DelayedWriteTime | None = None
 
     async def __aenter__(self) -> FileState:
         self._inside += 1

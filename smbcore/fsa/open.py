@@ -198,6 +198,12 @@ class Open:
                 return self._shown(seen[0])
         return self._shown(self.node.info())
 
+    def closing_info(self) -> NodeInfo:
+        """Return metadata as they will be when this open is closed."""
+        if self.file.delayed is not None and self.writes:
+            times.settle_write_time(self)
+        return self.info()
+
     def _shown(self, info: NodeInfo) -> NodeInfo:
         if self.file.delayed is not None:
             info.last_write_time = self.file.delayed.shown

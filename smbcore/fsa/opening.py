@@ -313,7 +313,7 @@ async def _finish_creation(
     if not opened.is_directory:
         state.archive_known = True
     try:
-        if gone is not None:
+        if gone is not None and volume.config.keep_creation_time:
             node.set_times(creation=gone.creation_time)
         for name, value in p.extended_attributes:
             node.set_extended_attribute(name, value)

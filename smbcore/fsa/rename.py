@@ -222,7 +222,7 @@ def _tunnel(opened: Open, old: tuple[str, ...], new: tuple[str, ...]) -> None:
     now = volume.clock.now()
     gone = volume.tunnel.take(new[:-1], new[-1], now)
     volume.tunnel.add(old[:-1], old[-1], node.info().creation_time, now)
-    if gone is None:
+    if gone is None or not volume.config.keep_creation_time:
         return
     try:
         node.set_times(creation=gone.creation_time)

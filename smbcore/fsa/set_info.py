@@ -58,7 +58,9 @@ async def _basic(opened: Open, data: bytes) -> None:
         times.check_time(value)
     _check_attributes(opened, basic.attributes)
     opened.check_writable_volume()
+    times.settle_write_time(opened)
     changed = _set_times(opened, basic)
+    times.settle_write_time(opened)
     if basic.attributes:
         changed |= _set_attributes(opened, basic.attributes)
     opened.forget_info()
@@ -145,6 +147,7 @@ def _break_caches(opened: Open) -> None:
 
 def _size_changed(opened: Open) -> None:
     opened.forget_info()
+    times.settle_write_time(opened)
     if opened.sticky is not None:
         opened.sticky.after_write(opened.node)
     # smbtorture smb2.notify.mask: a new size counts as a change of attributes too.

@@ -6,8 +6,14 @@ that is INVALID_PARAMETER; a time stands still too once it was set explicitly.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from smbcore.fsa.backend import Node
+from smbcore.nt.clock import Clock, TimerHandle
 from smbcore.nt.status import NtError, Status
+
+if TYPE_CHECKING:
+    from smbcore.fsa.open import Open
 
 KEEP = 0
 FREEZE = -1
@@ -52,3 +58,70 @@ def settle(requested: int, current: int) -> tuple[int | None, int | None, bool]:
     if requested == THAW:
         return None, None, True
     return requested, requested, True
+
+
+class DelayedWriteTime:
+    """The write time that a file shows while it is being written, where the share delays it.
+
+    The store has the true time all along. Until some seconds after the first write through an open, the file shows the
+    time from before; then that of the moment, which stays until the next open writes, something settles it, or the
+    last open that wrote closes. Windows did so once, and smbd until 4.21; modern Windows shows every write at once.
+    """
+
+    __slots__ = ("_clock", "_node", "_settled", "_timer", "shown")
+
+    def __init__(self, node: Node, clock: Clock) -> None:
+        self._node = node
+        self._clock = clock
+        self._settled = False
+        self._timer: TimerHandle | None = None
+        self.shown = node.info().last_write_time
+
+    def begin(self, delay: float) -> None:
+        """An open writes for the first time."""
+        self._settled = False
+        if self._timer is None:
+            self._timer = self._clock.call_later(delay, self.settle)
+
+    def settle(self) -> None:
+        """Show the true time, and a later one than before even where the store's clock ticks slowly."""
+        self.end()
+        now = self._node.info().last_write_time
+        if now == self.shown and not self._settled:
+            now = max(self._clock.now(), now + 1)
+            self._node.set_times(last_write=now)
+        self._settled = True
+        self.shown = now
+
+    def end(self) -> None:
+        """Settle no more by itself."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+
+def before_write(opened: Open) -> None:
+    """Keep the write time that the file shows; called before a change of data where the share delays it."""
+    file = opened.file
+    if file.delayed is None:
+        file.delayed = DelayedWriteTime(opened.node, opened.volume.clock)
+    if not opened.writes:
+        file.delayed.begin(opened.volume.config.delayed_write_time)
+
+
+def settle_write_time(opened: Open) -> None:
+    """Show the true write time from now on."""
+    if opened.file.delayed is not None:
+        opened.file.delayed.settle()
+
+
+def writer_closes(opened: Open) -> None:
+    """Show the true write time when nobody writes any more; called while the open is still registered."""
+    delayed = opened.file.delayed
+    if delayed is None or not opened.writes:
+        return
+    delayed.end()
+    others = [other for other in opened.file.opens() if other is not opened and other.writes]
+    opened.file.delayed = None
+    if others:
+        opened.file.delayed = DelayedWriteTime(others[0].node, opened.volume.clock)

@@ -97,6 +97,7 @@ def volume_config(share: ShareConfig, break_timeout: float) -> VolumeConfig:
         local_changes=options.inotify,
         canonical_inheritance=options.canonical_inheritance,
         hidden_eas=frozenset(name.upper().encode() for name in options.hidden_eas),
+        keep_creation_time=options.keep_creation_time,
         delayed_write_time=_WRITE_TIME_DELAY if options.delayed_write_time else 0.0,
         break_timeout=break_timeout,
     )

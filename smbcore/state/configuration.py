@@ -55,6 +55,9 @@ class ShareOptions:
         True, "Drop the mark of automatic inheritance from a list that a client sets without asking for it."
     )
     hidden_eas: tuple[str, ...] = option((), "Names of extended attributes that clients neither see nor set.")
+    keep_creation_time: bool = option(
+        True, "Let a file that is made anew under a name keep the creation time of the one that had it seconds before."
+    )
     delayed_write_time: bool = option(False, "Show the time of a write two seconds late, as older servers did.")
 
 

@@ -22,7 +22,7 @@ async def _close(rq: SmbRequest, msg: CloseRequest) -> CloseResponse | bytes:
     if not msg.flags & FLAG_POSTQUERY_ATTRIB or rq.tree.share.is_pipe:
         await open_.close()
         return EMPTY_CLOSE
-    info = open_.file.info()
+    info = open_.file.closing_info()
     await open_.close()
     return CloseResponse(
         FLAG_POSTQUERY_ATTRIB, info.creation_time, info.last_access_time, info.last_write_time, info.change_time,
