@@ -58,6 +58,12 @@ SETTLE_SECONDS = 3.0  # records of transfers follow every other second
 GROUP_SHARES = {"design": ("Projects", "Media"), "accounting": ("Accounting",), "engineering": ("Projects",)}
 LETTERS = {"R": 1, "H": 2, "W": 4}
 CONTESTED = "Harbour bridge\\Plans\\Deck section B.dwg"
+KEPT = (
+    ("elif", "Projects", "Lighthouse\\Foundations.ifc"),
+    ("carla", "Accounting", "2026\\Payroll.xlsx"),
+    ("farid", "Backup", "images\\ws-ben-2026-11-21.vhdx"),
+)
+"""Files that people hold open over a restart: who, share, path."""
 ABANDONED = "Lighthouse\\Notes.docx"
 
 
@@ -82,7 +88,8 @@ def prepare(folder: Path) -> None:
         admin = accounts.NewAccount("admin", "Mara Lind", role="administrator")
         accounts.create_account(connection, key, admin, credentials, now=now)
     engine.dispose()
-    for number, (share, path, *_) in enumerate(FILES):
+    paths = [(share, path) for share, path, *_ in FILES] + [(share, path) for _, share, path in KEPT]
+    for number, (share, path) in enumerate(paths):
         target = folder / share.lower() / path.replace("\\", "/")
         if target.suffix:
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -95,6 +102,12 @@ def free_port() -> int:
     """Return a loopback port that nobody listens on at this moment."""
     with bound_socket(Address("127.0.0.1", 0)) as listener:
         return int(listener.getsockname()[1])
+
+
+def stop(product: Product) -> None:
+    """Press Ctrl-C and wait for the end."""
+    product.process.send_signal(signal.SIGINT)
+    product.process.wait(30)
 
 
 def start(folder: Path) -> Product:
@@ -214,6 +227,7 @@ PICTURES: dict[str, Picture] = {
     "locks": Picture("/activity/locks"),
     "overview": Picture("/"),
     "sessions": Picture("/activity/sessions", height=720),
+    "settings": Picture("/settings", height=1330),
     "shares": Picture("/shares", height=560),
     "close": Picture("/activity/opens?q=Load+model", "tr:has-text('Load model.ifc') >> text=Close", 640),
 }
@@ -261,6 +275,17 @@ async def signed_in(url: str) -> AsyncIterator[tuple[Browser, list[Any]]]:
         await browser.close()
 
 
+async def leave_handles(product: Product) -> None:
+    """Open files in a way that outlives a restart of the server."""
+    crowd = Crowd(product.smb)
+    try:
+        for name, share, path in KEPT:
+            await crowd.sign_in([person[0] for person in PEOPLE].index(name), share)
+            await crowd.hold(crowd.clients[name, share], path, WRITES, "RWH", 1)
+    finally:
+        crowd.leave()
+
+
 async def run(product: Product, wanted: list[str]) -> None:
     """Set the stage and take the pictures."""
     crowd = Crowd(product.smb)
@@ -287,10 +312,12 @@ def main() -> int:
         prepare(folder)
         product = start(folder)
         try:
+            asyncio.run(leave_handles(product))
+            stop(product)
+            product = start(folder)
             asyncio.run(run(product, names))
         finally:
-            product.process.send_signal(signal.SIGINT)
-            product.process.wait(30)
+            stop(product)
     finally:
         shutil.rmtree(folder)
     return 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from appliance.pages import activity, gate, overview, people, reference, shares
+from appliance.pages import activity, gate, overview, people, reference, settings, shares
 
 router = APIRouter()
 for _part in (
@@ -14,6 +14,7 @@ for _part in (
     activity.live_router,
     shares.router,
     people.router,
+    settings.router,
     reference.router,
 ):
     router.include_router(_part)

@@ -18,6 +18,8 @@ SCOPES: Mapping[str, str] = MappingProxyType(
         "activity:read": "See sessions, open files, locks and nodes, and follow events.",
         "activity:close": "Close files and disconnect sessions.",
         "audit:read": "Search the audit log.",
+        "settings:read": "See the settings of the server.",
+        "settings:write": "Change the settings of the server.",
         "tokens:read": "See API tokens, without their secrets.",
         "tokens:write": "Make and revoke API tokens.",
         ADMIN: "Everything, including changes without If-Match.",

@@ -26,6 +26,7 @@ _DEEDS = {
     "lease.break": "broke the lease on",
     "session.disconnect": "disconnected",
     "tcon.disconnect": "disconnected the share",
+    "settings.change": "changed",
     "sign_in": "signed in as",
     "sign_out": "signed out",
     "setup": "set the server up with",

@@ -62,7 +62,7 @@ async def test_every_route_declares_a_known_scope_and_every_change_its_audit_act
 
 async def test_changes_of_configuration_objects_take_if_match(service):
     for method, path, operation in api_operations(service.app):
-        if method in {"PUT", "PATCH", "DELETE"} and path.split("/")[3] in ("shares", "users", "groups"):
+        if method in {"PUT", "PATCH", "DELETE"} and path.split("/")[3] in ("shares", "users", "groups", "settings"):
             names = {parameter["name"] for parameter in operation["parameters"]}
             assert "if-match" in names, f"{method} {path}"
 

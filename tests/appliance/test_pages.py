@@ -23,6 +23,7 @@ PAGES = (
     "/people/groups/new",
     "/people/tokens",
     "/audit",
+    "/settings",
     "/docs",
     "/docs/problems",
 )

@@ -25,6 +25,7 @@ PAGES = (
     "/people/groups",
     "/people/tokens",
     "/audit",
+    "/settings",
     "/docs",
     "/docs/problems",
 )
