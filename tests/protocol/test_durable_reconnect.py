@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from smbcore.control.messages import CloseOpen, DisconnectSession
 from smbcore.nt.create import FILE_DELETE_ON_CLOSE, FILE_DIRECTORY_FILE, FILE_OPEN, FILE_OPENED
 from smbcore.nt.info.classes import FILE_POSITION_INFORMATION
 from smbcore.nt.status import Status
+from smbcore.server.management import Management
 from smbcore.wire.create import OPLOCK_BATCH, OPLOCK_EXCLUSIVE, OPLOCK_LEASE, OPLOCK_LEVEL_II, OPLOCK_NONE
 from smbcore.wire.create_contexts import (
     DURABLE_REQUEST,
@@ -358,3 +360,29 @@ async def test_lease_covers_what_is_left_of_it(server):
     response = (await reclaimed(raw, file_id, leased=True)).expect()
     assert decode_lease(granted(response, LEASE)).lease_state == 7
     assert raw.connection.client_guid == CLIENT
+
+
+async def test_administrator_drops_a_disconnected_open(server):
+    raw = await connected(server)
+    file_id = (await durable(raw)).expect().body.file_id
+    await cut(raw)
+    (away,) = server.server.disconnected
+    row = away.row()
+    assert (row["durable"], row["timeout_ms"], row["session_key"] if "session_key" in row else None) == (
+        "durable", 60_000, None,
+    )  # fmt: skip
+    assert row["disconnected_at"] is not None
+    management = Management(server.server, None, None)
+    assert (await management.handle(CloseOpen(away.key))).count == 1
+    await turn()
+    assert (await reclaimed(await connected(server), file_id)).status is NOT_FOUND
+    (await plain(await connected(server, guid=OTHER_CLIENT), share=0)).expect()
+
+
+async def test_session_ended_by_the_administrator_keeps_nothing(server):
+    raw = await connected(server)
+    file_id = (await durable(raw)).expect().body.file_id
+    (session,) = server.server.sessions_by_key.values()
+    await Management(server.server, None, None).handle(DisconnectSession(session.key))
+    await turn()
+    assert (await reclaimed(await connected(server), file_id)).status is NOT_FOUND

@@ -1,0 +1,156 @@
+"""Handles that outlive the core: planned stop and kill -9, what comes back, what does not, what stays in the schema."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sqlite3
+
+import pytest
+
+from smbcore.auth.initiator import Initiator
+from smbcore.client.connection import Connection
+from smbcore.client.raw import RawClient, negotiate
+from smbcore.client.session import sign_in
+from smbcore.client.transport import connect_tcp
+from smbcore.nt.create import FILE_DELETE_ON_CLOSE, FILE_OPEN
+from smbcore.nt.info.fsctl import FSCTL_LMR_REQUEST_RESILIENCY, ResiliencyRequest
+from smbcore.nt.status import Status
+from smbcore.wire.create_contexts import LEASE, decode_lease
+from smbcore.wire.lock import LOCK_EXCLUSIVE, LOCK_FAIL_IMMEDIATELY, LockElement
+from tests.interop.server_process import PASSWORD, USER, ServerProcess
+from tests.protocol.durable import CLIENT, OTHER_CLIENT, durable, granted, plain, reclaimed
+from tests.protocol.steps import create_request, opened
+
+SHARES = ({"name": "files"}, {"name": "always", "continuously_available": True})
+EXCLUSIVE = LOCK_EXCLUSIVE | LOCK_FAIL_IMMEDIATELY
+HOW = pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL], ids=["stopped", "killed"])
+
+
+@pytest.fixture
+def server(tmp_path):
+    process = ServerProcess(tmp_path, shares=SHARES)
+    with process.running():
+        yield process
+
+
+async def connected(server, share="files", guid=CLIENT):
+    connection = Connection(await connect_tcp("127.0.0.1", server.port), guid)
+    await negotiate(connection)
+    raw = RawClient(connection).as_session(await sign_in(connection, Initiator(USER, PASSWORD)))
+    return raw.on_tree((await raw.tree_connect(rf"\\server\{share}")).expect())
+
+
+async def restarted(server, how, raw):
+    """Let the write-behind records settle, end the core, start it again."""
+    await asyncio.sleep(0.6)
+    process = server.process
+    server.process = None
+    process.send_signal(how)
+    await asyncio.to_thread(process.wait, 15)
+    raw.connection.close()
+    await asyncio.to_thread(server.start)
+
+
+def rows(server, table):
+    database = sqlite3.connect(server.directory.path / "holdfast.db")
+    try:
+        return database.execute(f'select * from "{table}"').fetchall()  # noqa: S608
+    finally:
+        database.close()
+
+
+@HOW
+@pytest.mark.parametrize(("share", "leased"), [("files", True), ("always", False)], ids=["durable", "persistent"])
+async def test_open_comes_back_with_what_it_reserved(server, how, share, leased):
+    """1 durable or persistent open, data, a lock  2 the core ends  3 nobody else gets in  4 back, all there."""
+    persistent = share == "always"
+    kind = {"persistent": persistent, "leased": leased}
+    raw = await connected(server, share)
+    file_id = (await durable(raw, **kind)).expect().body.file_id
+    (await raw.write(file_id, 0, b"kept")).expect()
+    (await raw.lock(file_id, [LockElement(0, 4, EXCLUSIVE)], 1 << 4 | 5)).expect()
+    await restarted(server, how, raw)
+    raw = await connected(server, share)
+    if persistent:
+        other = await connected(server, share, OTHER_CLIENT)
+        pending = await other.begin(create_request("file.txt", disposition=FILE_OPEN))
+        await asyncio.sleep(0.2)
+        assert not pending.final.done()
+        await other.cancel(pending)
+    response = (await reclaimed(raw, file_id, **kind)).expect()
+    if leased:
+        assert decode_lease(granted(response, LEASE)).lease_state == 7
+    file_id = response.body.file_id
+    assert bytes((await raw.read(file_id, 0, 4)).expect().body.data) == b"kept"
+    (await raw.lock(file_id, [LockElement(0, 4, EXCLUSIVE)], 1 << 4 | 5)).expect()
+    assert (await raw.lock(file_id, [LockElement(0, 4, EXCLUSIVE)])).status is Status.LOCK_NOT_GRANTED
+    (await raw.close(file_id)).expect()
+    await asyncio.sleep(0.6)
+    assert not any(rows(server, table) for table in ("open", "lease", "byte_range"))
+
+
+@HOW
+async def test_resilient_open_comes_back(server, how):
+    raw = await connected(server)
+    file_id = await opened(raw, share=0)
+    (await raw.ioctl(FSCTL_LMR_REQUEST_RESILIENCY, ResiliencyRequest(0).encode(), file_id=file_id)).expect()
+    await restarted(server, how, raw)
+    other = await connected(server, guid=OTHER_CLIENT)
+    assert (await plain(other)).status is Status.SHARING_VIOLATION
+    (await reclaimed(await connected(server), file_id, v2=False)).expect()
+
+
+@HOW
+async def test_plain_opens_are_gone(server, how):
+    raw = await connected(server)
+    await opened(raw, share=0)
+    await restarted(server, how, raw)
+    (await plain(await connected(server, guid=OTHER_CLIENT), share=0)).expect()
+
+
+async def test_expired_opens_are_removed_and_their_deletion_is_done(server):
+    raw = await connected(server, "always")
+    (await durable(raw, persistent=True, timeout=300, options=FILE_DELETE_ON_CLOSE)).expect()
+    raw.connection.close()
+    await asyncio.sleep(0.1)
+    process = server.process
+    server.process = None
+    process.kill()
+    await asyncio.to_thread(process.wait, 15)
+    await asyncio.sleep(0.4)
+    assert (server.folder / "always" / "file.txt").exists()
+    await asyncio.to_thread(server.start)
+    await asyncio.sleep(0.8)
+    assert not (server.folder / "always" / "file.txt").exists()
+    assert not rows(server, "open")
+
+
+async def test_file_that_was_moved_meanwhile_is_found(server):
+    raw = await connected(server)
+    file_id = (await durable(raw)).expect().body.file_id
+    (await raw.write(file_id, 0, b"kept")).expect()
+    process = server.process
+    server.process = None
+    process.kill()
+    await asyncio.to_thread(process.wait, 15)
+    os.rename(server.folder / "files" / "file.txt", server.folder / "files" / "moved.txt")
+    await asyncio.to_thread(server.start)
+    raw = await connected(server)
+    file_id = (await reclaimed(raw, file_id)).expect().body.file_id
+    assert bytes((await raw.read(file_id, 0, 4)).expect().body.data) == b"kept"
+
+
+async def test_file_that_is_gone_leaves_nothing(server):
+    raw = await connected(server)
+    file_id = (await durable(raw)).expect().body.file_id
+    process = server.process
+    server.process = None
+    process.kill()
+    await asyncio.to_thread(process.wait, 15)
+    (server.folder / "files" / "file.txt").unlink()
+    await asyncio.to_thread(server.start)
+    assert (await reclaimed(await connected(server), file_id)).status is Status.OBJECT_NAME_NOT_FOUND
+    await asyncio.sleep(0.6)
+    assert not rows(server, "open")
