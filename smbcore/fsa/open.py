@@ -49,6 +49,7 @@ class Open:
     posix_delete     the name goes when this open closes, whoever else has the file open
     holder           the oplock or lease that this open takes part in
     reserved         its client is away and was promised that nobody gets what this open keeps from others
+    extra_attributes shown beside those of the file
     sticky           times that this open set and that its own changes must not touch
     """
 
@@ -61,6 +62,7 @@ class Open:
         "delete_on_close",
         "ea_index",
         "enumeration",
+        "extra_attributes",
         "file",
         "granted_access",
         "holder",
@@ -120,6 +122,7 @@ class Open:
         self.enumeration: directory.Enumeration | None = None
         self.watch: notify.Watch | None = None
         self.ea_index = 0
+        self.extra_attributes: int = 0
         self.writes = 0
         self._seen = seen
         self._fresh_at = volume.changes
@@ -201,12 +204,13 @@ class Open:
     def closing_info(self) -> NodeInfo:
         """Return metadata as they will be when this open is closed."""
         if self.file.delayed is not None and self.writes:
-            times.settle_write_time(self)
+            self.file.delayed.settle_at_close()
         return self.info()
 
     def _shown(self, info: NodeInfo) -> NodeInfo:
         if self.file.delayed is not None:
             info.last_write_time = self.file.delayed.shown
+        info.attributes |= self.extra_attributes
         return self.volume.marked(self.node.path, info)
 
     def forget_info(self) -> None:

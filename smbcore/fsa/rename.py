@@ -148,6 +148,16 @@ def _check_new_parent(opened: Open, parent: Node, name: str) -> Oplocks | None:
     return None
 
 
+async def _check_parent_alone(opened: Open, name: str) -> None:
+    """Raise what the parent directory of `name` has against the rename."""
+    names = parse_path(name).names
+    parent = await open_parent(opened.volume, names or ("",))
+    try:
+        _check_new_parent(opened, parent, names[-1] if names else "")
+    finally:
+        parent.close()
+
+
 def _of_session(opened: Open, state: FileState) -> list[Open]:
     return [other for other in state.main.opens if other.opener == opened.opener]
 
@@ -256,6 +266,7 @@ async def _link(opened: Open, parent: Node, name: str, flags: int) -> None:
 async def _rename_stream(opened: Open, name: str, *, replace: bool) -> None:
     """Rename a named stream within its file."""
     if not name.startswith(":"):
+        await _check_parent_alone(opened, name)  # Windows opens it before it looks at the name (smb2.streams.rename2)
         raise NtError(Status.INVALID_PARAMETER, "a stream cannot leave its file")
     _, new, kind = split_stream(name)
     if kind not in ("", "$DATA"):

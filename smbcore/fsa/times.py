@@ -79,7 +79,6 @@ class DelayedWriteTime:
 
     def begin(self, delay: float) -> None:
         """An open writes for the first time."""
-        self._settled = False
         if self._timer is None:
             self._timer = self._clock.call_later(delay, self.settle)
 
@@ -92,6 +91,16 @@ class DelayedWriteTime:
             self._node.set_times(last_write=now)
         self._settled = True
         self.shown = now
+
+    def settle_at_close(self) -> None:
+        """Show the time of the close, if writes are still to be shown."""
+        if not self._settled:
+            self._node.set_times(last_write=self._clock.now())
+        self.settle()
+
+    def written(self) -> None:
+        """Note a write."""
+        self._settled = False
 
     def end(self) -> None:
         """Settle no more by itself."""
@@ -107,6 +116,7 @@ def before_write(opened: Open) -> None:
         file.delayed = DelayedWriteTime(opened.node, opened.volume.clock)
     if not opened.writes:
         file.delayed.begin(opened.volume.config.delayed_write_time)
+    file.delayed.written()
 
 
 def settle_write_time(opened: Open) -> None:

@@ -31,7 +31,7 @@ from smbcore.nt.access import (
     WRITE_DAC,
     WRITE_OWNER,
 )
-from smbcore.nt.attributes import FILE_ATTRIBUTE_HIDDEN
+from smbcore.nt.attributes import FILE_ATTRIBUTE_ARCHIVE, FILE_ATTRIBUTE_HIDDEN, FILE_ATTRIBUTE_SYSTEM
 from smbcore.nt.clock import Clock
 from smbcore.nt.names import Pattern, upcase
 from smbcore.nt.status import NtError, Status
@@ -46,6 +46,9 @@ _CHANGES = (
     | WRITE_DAC
     | WRITE_OWNER
 )
+_QUOTA_INDEX = "$EXTEND\\$QUOTA:$Q:$INDEX_ALLOCATION"
+"""What clients open to ask for quotas, of which there are none here: the root stands in for it."""
+_QUOTA_ATTRIBUTES = FILE_ATTRIBUTE_HIDDEN | FILE_ATTRIBUTE_SYSTEM | FILE_ATTRIBUTE_ARCHIVE
 _LEAVING_AS_IT_IS = frozenset({c.FILE_OPEN, c.FILE_OPEN_IF})
 
 
@@ -99,6 +102,10 @@ class Volume:
 
         Waits for oplock breaks (at most `break_timeout` each); a cancelled wait leaves no trace.
         """
+        if "$" in parameters.path and upcase(parameters.path) == _QUOTA_INDEX:
+            opened = await open_file(self, replace(parameters, path=""))
+            opened.extra_attributes = _QUOTA_ATTRIBUTES
+            return opened
         if (parameters.timewarp or "@GMT-" in parameters.path) and self.names_snapshot(parameters):
             return await self.snapshots.open_file(parameters)
         return await open_file(self, parameters)

@@ -263,3 +263,12 @@ async def test_read_only_volume(lab: Any) -> None:
     opened = await lab.open("a", 0x0200_0000)
     assert not opened.granted_access & (WRITE | DELETE)
     await opened.close()
+
+
+async def test_the_index_of_quotas_opens_and_has_none(lab: Any) -> None:
+    """Clients ask for quotas through it; see smbtorture smb2.create.quota-fake-file."""
+    opened = await lab.open("$Extend\\$Quota:$Q:$INDEX_ALLOCATION", 0x1)
+    assert opened.info().attributes == 0x36
+    await opened.close()
+    with lab.fails("OBJECT_NAME_INVALID"):
+        await lab.open("$Extend\\$Quota:$O:$INDEX_ALLOCATION", 0x1)
