@@ -49,7 +49,7 @@ class Open:
     posix_delete     the name goes when this open closes, whoever else has the file open
     holder           the oplock or lease that this open takes part in
     reserved         its client is away and was promised that nobody gets what this open keeps from others
-    extra_attributes shown beside those of the file
+    extra_attributes of a file that only stands for another; it shows no times then
     sticky           times that this open set and that its own changes must not touch
     """
 
@@ -210,7 +210,9 @@ class Open:
     def _shown(self, info: NodeInfo) -> NodeInfo:
         if self.file.delayed is not None:
             info.last_write_time = self.file.delayed.shown
-        info.attributes |= self.extra_attributes
+        if self.extra_attributes:
+            info.attributes |= self.extra_attributes
+            info.creation_time = info.last_access_time = info.last_write_time = info.change_time = 0
         return self.volume.marked(self.node.path, info)
 
     def forget_info(self) -> None:
