@@ -317,8 +317,6 @@ async def test_client_reads_on_after_short_reads(disk):
     assert await share.read("file") == DATA * 10
 
 
-
-
 @FAILURES
 @pytest.mark.parametrize("call", ["names", "entries"])
 async def test_listing_that_fails_can_be_repeated(disk, status, call):
