@@ -70,7 +70,9 @@ class ServerConfig:
     max_sessions      sessions at a time, those that are signing in included
     session_lifetime  seconds after which a client has to prove again who it is; 0 for no limit
     break_retry       seconds after which a break notification that the peer's TCP does not take goes to another
-                      channel; 0 sends it once, on the newest channel, as Windows does
+                      channel; 0 sends it once, on the newest channel, as Windows does, and disconnects nobody
+    unreachable_after seconds without an acknowledgment by TCP after which a client that has to answer a break is
+                      disconnected
     durable_timeout   seconds that a disconnected handle is kept whose client names no time
     test_controls     answer the control codes that test suites use to block connections; never in production
     """
@@ -95,6 +97,7 @@ class ServerConfig:
     session_lifetime: float = 0.0
     break_timeout: float = 35.0
     break_retry: float = 1.25
+    unreachable_after: float = 5.0
     durable_timeout: float = 60.0
     test_controls: bool = False
     limits: Limits = field(default_factory=Limits)

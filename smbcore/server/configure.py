@@ -46,6 +46,7 @@ def server_config(settings: Settings, *, test_controls: bool = False) -> ServerC
         max_sessions=settings.max_sessions,
         session_lifetime=float(settings.session_lifetime_s),
         break_timeout=float(settings.break_timeout_s),
+        break_retry=settings.break_retry_ms / 1000,
         durable_timeout=float(settings.durable_timeout_s),
         test_controls=test_controls,
     )

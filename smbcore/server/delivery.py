@@ -4,6 +4,10 @@ The channels of a session are tried in the order in which they were bound, those
 last. Whether a notification has been taken is known from TCP: a peer that is gone acknowledges nothing. The next
 channel is tried after `ServerConfig.break_retry` seconds, until the break is answered or over. The specification asks
 for that; Windows does not, it uses the newest channel alone (`break_retry` 0).
+
+A client that takes the notification on none of its channels is gone, and others wait for its answer: after
+`ServerConfig.unreachable_after` seconds its connections are closed, so that they need not wait for the whole time that
+an answer may take. What it holds durably stays for it (smb2.oplock.batch22b).
 """
 
 from __future__ import annotations
@@ -52,7 +56,7 @@ class Delivery:
     awaited   tells whether the client's answer is still waited for
     """
 
-    __slots__ = ("_awaited", "_body", "_command", "_sessions", "_tried")
+    __slots__ = ("_awaited", "_begun", "_body", "_command", "_sessions", "_tried")
 
     def __init__(
         self, sessions: Iterable[SmbSession], command: int, body: Encodable, awaited: Callable[[], bool] | None
@@ -61,7 +65,8 @@ class Delivery:
         self._command = command
         self._body = body.encode()
         self._awaited = awaited
-        self._tried: set[SmbConnection] = set()
+        self._tried: dict[SmbConnection, int] = {}
+        self._begun = 0.0
 
     def send(self) -> bool:
         """Send on the next channel; False if there is none left that works."""
@@ -72,11 +77,13 @@ class Delivery:
         retry = session.server.config.break_retry
         if not retry:
             session, connection = left[-1]
-        self._tried.add(connection)
         send_unsolicited(session, connection, self._command, self._body)
-        if self._awaited is not None and retry and len(left) > 1:
-            mark = connection.transport.output_position()
-            session.server.clock.call_later(retry, self._check, connection, mark)
+        self._tried[connection] = 0
+        if self._awaited is not None and retry:
+            self._tried[connection] = connection.transport.output_position()
+            clock = session.server.clock
+            self._begun = self._begun or clock.monotonic()
+            clock.call_later(retry, self._check, connection)
         return True
 
     def _channels_left(self) -> list[tuple[SmbSession, SmbConnection]]:
@@ -90,14 +97,25 @@ class Delivery:
             left.sort(key=_stalled)
         return left
 
-    def _check(self, connection: SmbConnection, mark: int) -> None:
+    def _check(self, connection: SmbConnection) -> None:
         """Try the next channel if the peer's TCP did not take the notification, and the answer is still awaited."""
-        taken = not connection.closed and connection.acknowledged and connection.transport.acknowledged() >= mark
-        connection.stalled = not taken
-        if taken or self._awaited is None or not self._awaited():
+        connection.stalled = not self._is_taken(connection)
+        if not connection.stalled or self._awaited is None or not self._awaited():
             return
-        log.info("%s does not take a break notification, trying another channel", connection.name)
-        self.send()
+        if self.send():
+            log.info("%s does not take a break notification, trying another channel", connection.name)
+            return
+        server = connection.server
+        if server.clock.monotonic() - self._begun < server.config.unreachable_after:
+            server.clock.call_later(server.config.break_retry, self._check, connection)
+        elif not any(map(self._is_taken, self._tried)):
+            for tried in self._tried:
+                tried.drop(TimeoutError("a break notification is not taken"))
+
+    def _is_taken(self, connection: SmbConnection) -> bool:
+        if connection.closed or not connection.acknowledged:
+            return False
+        return connection.transport.acknowledged() >= self._tried[connection]
 
 
 def _stalled(channel: tuple[SmbSession, SmbConnection]) -> bool:

@@ -87,6 +87,8 @@ def send_interim(rq: SmbRequest) -> None:
     """Tell the client that `rq` takes long  [MS-SMB2 3.3.4.2]. All its credits go with this message.
 
     In a compound only a member may say so that the one after it does not relate to; it leaves the compound.
+    It is not signed: clients do not verify it, and the final response has the same message id, from which AES-GMAC
+    makes its nonce; two different messages under one nonce would give away the key  [MS-SMB2 3.1.4.1, 3.2.5.1.3].
     """
     connection = rq.connection
     chain = rq.chain
@@ -101,15 +103,11 @@ def send_interim(rq: SmbRequest) -> None:
     if chain is not None:
         rq.chain = None
         chain.busy = False
-        chain.replies.append((message, _signer(rq)))
+        chain.replies.append((message, None))
         connection.resume(chain)
         return
     if rq.sealed is not None:
         message = rq.sealed.seal((message,))
-    else:
-        signer = _signer(rq)
-        if signer is not None:
-            signer.sign(message, is_server=True)
     connection.transport.write((frame_header(len(message)), message))
 
 

@@ -159,6 +159,12 @@ class Settings:
         minimum=1,
         maximum=300,
     )
+    break_retry_ms: int = option(
+        1250,
+        "Milliseconds after which a break that a connection does not take goes to the next one; 0 for never.",
+        minimum=0,
+        maximum=10_000,
+    )
     break_timeout_s: int = option(
         35,
         "How many seconds a client has to answer an oplock or lease break.",

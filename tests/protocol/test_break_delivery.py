@@ -122,6 +122,29 @@ async def test_a_lease_break_goes_to_the_next_channel_too(manual):
     (await opening.response()).expect()
 
 
+async def test_a_client_that_takes_nothing_is_disconnected(manual):
+    """smb2.oplock.batch22b: whoever waits for its answer need not wait for long"""
+    clients = await channels(manual, 2)
+    for end in transports(manual):
+        end.taken = False
+    _, opening = await break_of(manual, clients[0])
+    await pass_time(manual, 4)
+    assert counts(clients) == [1, 1]
+    assert not opening.final.done()
+    await pass_time(manual, 3)
+    (await opening.response()).expect()
+    assert all(client.connection.is_lost for client in clients)
+
+
+async def test_a_client_with_one_channel_that_answers_late_is_left_alone(manual):
+    (client,) = await channels(manual, 1)
+    file_id, opening = await break_of(manual, client)
+    await pass_time(manual, 30)
+    assert counts([client]) == [1]
+    (await client.acknowledge_oplock_break(file_id, OPLOCK_LEVEL_II)).expect()
+    (await opening.response()).expect()
+
+
 async def test_as_windows_the_newest_channel_hears_it_once(make):
     server = make(ManualClock(), break_retry=0.0)
     clients = await channels(server)
