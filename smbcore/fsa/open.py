@@ -517,4 +517,6 @@ class Open:
     async def undo_creation(self) -> None:
         """Take back a file that was created for this open, because giving it what was asked for failed."""
         self.delete_on_close = True
+        if self.node.stream:
+            self.file.deleting = {self.node.path}
         await self.close()

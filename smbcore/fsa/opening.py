@@ -294,6 +294,18 @@ def _check_parent(volume: Volume, p: OpenParameters, parent: Node, name: str, *,
         raise NtError(Status.ACCESS_DENIED, f"may not add {p.path!r}")
 
 
+async def _stream_of_new(volume: Volume, name: str, base: Node) -> Node:
+    """Make the first stream of a file that was made for it; closes `base`, and removes it where that fails."""
+    try:
+        stream, _ = base.open_stream(name, create=True)
+    except NtError:
+        await volume.backend.remove(base)
+        raise
+    finally:
+        base.close()
+    return stream
+
+
 async def _finish_creation(
     volume: Volume, p: OpenParameters, target: Target, desired: int, node: Node, gone: Gone | None
 ) -> Open:
@@ -302,11 +314,7 @@ async def _finish_creation(
     if desired & MAXIMUM_ALLOWED:
         granted |= FILE_ALL_ACCESS & p.access_limit
     if target.stream:
-        base = node
-        try:
-            node, _ = base.open_stream(target.stream, create=True)
-        finally:
-            base.close()
+        node = await _stream_of_new(volume, target.stream, node)
     state = volume.table.file(node.key)
     stream = state.stream(upcase(node.stream)) if node.stream else state.main
     opened = Open(volume, node, stream, p, granted, c.FILE_CREATED, None)

@@ -8,6 +8,7 @@ import pytest
 
 from smbcore.nt import attributes as fa
 from smbcore.nt import create as c
+from smbcore.nt.info import classes as ic
 from smbcore.nt.info import fsctl as codes
 from smbcore.nt.info.reparse import ReparsePoint, SymbolicLink
 
@@ -93,7 +94,9 @@ async def test_regions_and_trim(lab: Any) -> None:
     await opened.close()
 
 
-async def test_compression_is_not_offered(lab: Any) -> None:
+async def test_compression_where_it_is_not_offered(lab: Any) -> None:
+    if lab.volume.compresses:
+        pytest.skip("the store compresses")
     opened = await lab.create("a")
     assert await opened.fsctl(codes.FSCTL_GET_COMPRESSION, b"", 2) == b"\0\0"
     await opened.fsctl(codes.FSCTL_SET_COMPRESSION, b"\0\0", 0)
@@ -228,3 +231,81 @@ async def test_sharing_blocks_depends_on_the_store(lab: Any) -> None:
             await target.duplicate_extents(source, 0, 0, CLUSTER)
     await source.close()
     await target.close()
+
+
+async def test_compression_where_it_is_offered(lab: Any) -> None:
+    if not lab.volume.compresses:
+        pytest.skip("the store does not compress")
+    opened = await lab.create("a")
+    await opened.fsctl(codes.FSCTL_SET_COMPRESSION, b"\1\0", 0)
+    assert await opened.fsctl(codes.FSCTL_GET_COMPRESSION, b"", 2) == b"\2\0"
+    assert opened.info().attributes & fa.FILE_ATTRIBUTE_COMPRESSED
+    await lab.set_basic(opened, attributes=fa.FILE_ATTRIBUTE_HIDDEN)
+    assert opened.info().attributes & fa.FILE_ATTRIBUTE_COMPRESSED
+    await opened.fsctl(codes.FSCTL_SET_COMPRESSION, b"\0\0", 0)
+    assert not opened.info().attributes & fa.FILE_ATTRIBUTE_COMPRESSED
+    with lab.fails("INVALID_PARAMETER"):
+        await opened.fsctl(codes.FSCTL_SET_COMPRESSION, b"\7\0", 0)
+    await opened.close()
+    # new files take it from their directory, unless they are asked not to
+    await lab.mkdir("dir")
+    directory = await lab.open("dir")
+    await directory.fsctl(codes.FSCTL_SET_COMPRESSION, b"\2\0", 0)
+    await directory.close()
+    for name, options, compressed in (("dir\\a", 0, True), ("dir\\b", c.FILE_NO_COMPRESSION, False)):
+        child = await lab.create(name, options=options)
+        assert bool(child.info().attributes & fa.FILE_ATTRIBUTE_COMPRESSED) is compressed
+        await child.close()
+
+
+@pytest.fixture
+async def pair(lab: Any) -> Any:
+    """A file of 4 clusters and an empty one, on a store that shares blocks."""
+    if not lab.volume.volume_info().supports_reflink:
+        pytest.skip("the store shares no blocks")
+    source, target = await lab.create("source"), await lab.create("target")
+    await source.write(0, b"".join(bytes((65 + number,)) * CLUSTER for number in range(4)))
+    yield source, target
+    await source.close()
+    await target.close()
+
+
+async def test_blocks_are_shared(lab: Any, pair: Any) -> None:
+    source, target = pair
+    await target.set_information(ic.FILE_END_OF_FILE_INFORMATION, (4 * CLUSTER).to_bytes(8, "little"))
+    await target.duplicate_extents(source, CLUSTER, 2 * CLUSTER, CLUSTER)
+    assert await lab.read(target, 2 * CLUSTER, CLUSTER) == b"B" * CLUSTER
+    await target.write(2 * CLUSTER, b"changed")
+    assert await lab.read(source, CLUSTER, CLUSTER) == b"B" * CLUSTER
+    await source.duplicate_extents(source, 0, 3 * CLUSTER, CLUSTER)
+    assert await lab.read(source, 3 * CLUSTER, CLUSTER) == b"A" * CLUSTER
+
+
+async def test_what_cannot_be_shared(lab: Any, pair: Any) -> None:
+    source, target = pair
+    with lab.fails("NOT_SUPPORTED"):  # beyond the end of the target
+        await target.duplicate_extents(source, 0, 0, CLUSTER)
+    await target.set_information(ic.FILE_END_OF_FILE_INFORMATION, (8 * CLUSTER).to_bytes(8, "little"))
+    with lab.fails("NOT_SUPPORTED"):  # beyond the end of the source
+        await target.duplicate_extents(source, 3 * CLUSTER, 0, 2 * CLUSTER)
+    with lab.fails("INVALID_PARAMETER"):
+        await target.duplicate_extents(source, 1, 0, CLUSTER)
+    with lab.fails("NOT_SUPPORTED"):
+        await source.duplicate_extents(source, 0, CLUSTER, 2 * CLUSTER)
+    await source.fsctl(codes.FSCTL_SET_SPARSE, b"", 0)
+    with lab.fails("NOT_SUPPORTED"):  # sparse into not sparse
+        await target.duplicate_extents(source, 0, 0, CLUSTER)
+    await target.fsctl(codes.FSCTL_SET_SPARSE, b"", 0)
+    await target.duplicate_extents(source, 0, 8 * CLUSTER, CLUSTER)  # a sparse target grows
+    assert await lab.read(target, 8 * CLUSTER, CLUSTER) == b"A" * CLUSTER
+
+
+async def test_locked_ranges_do_not_keep_blocks_from_being_shared(lab: Any, pair: Any) -> None:
+    source, target = pair
+    await target.set_information(ic.FILE_END_OF_FILE_INFORMATION, CLUSTER.to_bytes(8, "little"))
+    others = await lab.open("source"), await lab.open("target")
+    for other in others:
+        await lab.lock(other, 0, CLUSTER)
+    await target.duplicate_extents(source, 0, 0, CLUSTER)
+    for other in others:
+        await other.close()
