@@ -41,12 +41,6 @@ class ShareOptionsShape(Input):
     )
     delete_readonly: bool = Field(default=False, description="Let files with the read-only attribute be deleted.")
     case_sensitive: bool = Field(default=False, description="Tell names apart that differ only in case.")
-    size_limit_mib: int = Field(
-        default=0,
-        description="Most that all files of the share may take together, in MiB; 0 for all of the disk.",
-        ge=0,
-        le=1 << 44,
-    )
     canonical_inheritance: bool = Field(
         default=True,
         description="Drop the mark of automatic inheritance from a list that a client sets without asking for it.",

@@ -133,7 +133,6 @@ class VolumeConfig:
     hide                  Pattern-like names that listings mark HIDDEN (`hide_files`), and dot files if hide_dot_files
     delete_readonly       READONLY files may be deleted
     max_file_size         bytes; NTFS's limit with clusters of 4 KiB
-    size_limit            bytes that everything in the volume may take together, 0 for what the store has
     local_changes         watchers hear of changes by other processes too, where the store can tell
     canonical_inheritance a list counts as auto-inherited only if the client asked for that too, as in Windows
     hidden_eas            names of extended attributes (upper case) that clients neither see nor set
@@ -154,7 +153,6 @@ class VolumeConfig:
     break_timeout: float = 35.0
     max_opens: int = 65536
     max_file_size: int = 0xFFF_FFFF_0000
-    size_limit: int = 0
     local_changes: bool = True
     canonical_inheritance: bool = True
     hidden_eas: frozenset[bytes] = frozenset()

@@ -94,7 +94,6 @@ def volume_config(share: ShareConfig, break_timeout: float) -> VolumeConfig:
         delete_readonly=options.delete_readonly,
         hide_dot_files=options.hide_dot_files,
         hide_files=options.hide_files,
-        size_limit=options.size_limit_mib << 20,
         local_changes=options.inotify,
         canonical_inheritance=options.canonical_inheritance,
         hidden_eas=frozenset(name.upper().encode() for name in options.hidden_eas),

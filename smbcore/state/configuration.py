@@ -48,9 +48,6 @@ class ShareOptions:
     durable: bool = option(True, "Grant durable handles, which survive a short loss of the connection.")
     delete_readonly: bool = option(False, "Let files with the read-only attribute be deleted.")
     case_sensitive: bool = option(False, "Tell names apart that differ only in case.")
-    size_limit_mib: int = option(
-        0, "Most that all files of the share may take together, in MiB; 0 for all of the disk.", minimum=0
-    )
     canonical_inheritance: bool = option(
         True, "Drop the mark of automatic inheritance from a list that a client sets without asking for it."
     )

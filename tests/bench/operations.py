@@ -5,6 +5,7 @@ A step does `per_step` units of what the result is quoted in (operations, MiB, d
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from raw import RawClient
 
 KIB, MIB = 1024, 1024 * 1024
 ENTRIES = 1000
+HUGE = 100_000
 _MXAC_QFID = ((b"MxAc", b""), (b"QFid", b""))
 _OPEN, _CREATE, _OVERWRITE_IF = 1, 2, 5
 _DELETE_ON_CLOSE, _DIRECTORY = 0x1000, 0x1
@@ -29,6 +31,7 @@ class Operation:
     batch   units in one measured round
     mode    "plain", "signed" or "sealed"
     run     does `count` units on a connected client
+    prepare puts into the share's folder what only this operation needs
     """
 
     name: str
@@ -36,6 +39,7 @@ class Operation:
     batch: int
     run: Callable[[RawClient, int], None]
     mode: str = "plain"
+    prepare: Callable[[Path], None] | None = None
 
 
 def prepare(folder: Path) -> None:
@@ -161,6 +165,43 @@ def list_directory(client: RawClient, count: int) -> None:
         client.call(raw.CLOSE, raw.close_body(handle))
 
 
+def prepare_huge(folder: Path) -> None:
+    """Put a directory of 100,000 files, and an empty one, into the share."""
+    for name, count in (("huge", HUGE), ("filling", 0)):
+        place = folder / name
+        if place.exists():
+            continue
+        place.mkdir()
+        place.chmod(0o777)
+        for number in range(count):
+            path = place / f"document-{number:06}.txt"
+            path.touch()
+            path.chmod(0o666)
+
+
+_FRESH = itertools.count()
+
+
+def fill_directory(client: RawClient, count: int) -> None:
+    """CREATE a new file and CLOSE it, in a directory that grows with every round."""
+    for _ in range(count):
+        handle = _open(client, f"filling\\new-{next(_FRESH)}.txt", disposition=_CREATE)
+        client.call(raw.CLOSE, raw.close_body(handle))
+
+
+def open_absent(client: RawClient, count: int) -> None:
+    """CREATE (open only) of names that are not in a directory of 100,000."""
+    for number in range(count):
+        client.call(raw.CREATE, raw.create_body(f"huge\\absent-{number}.txt"), 0, (raw.NAME_NOT_FOUND,))
+
+
+def open_other_case(client: RawClient, count: int) -> None:
+    """CREATE and CLOSE of names spelled in another case, in a directory of 100,000."""
+    for number in range(count):
+        handle = _open(client, f"huge\\DOCUMENT-{number * 97 % HUGE:06}.TXT")
+        client.call(raw.CLOSE, raw.close_body(handle))
+
+
 def _transfers() -> Iterator[Operation]:
     for depth in (1, 8):
         for size, label, batch in ((4 * KIB, "4K", 2000), (64 * KIB, "64K", 1000), (MIB, "1M", 100)):
@@ -183,4 +224,7 @@ def operations() -> list[Operation]:
         Operation("small file: create, write 4K, close, delete", "op", 300, small_file),
         *_transfers(),
         Operation("QUERY_DIRECTORY, 1000 entries", "entry", 10 * ENTRIES, list_directory),
+        Operation("create 50,000 files in one directory", "op", 10_000, fill_directory, prepare=prepare_huge),
+        Operation("open an absent name of 100,000", "op", 200, open_absent, prepare=prepare_huge),
+        Operation("open a name of 100,000 in another case", "op", 200, open_other_case, prepare=prepare_huge),
     ]

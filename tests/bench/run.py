@@ -84,6 +84,8 @@ def measure(operation: operations.Operation, running: list[servers.Server], roun
     figures: Figures = {}
     clients = {}
     for server in running:
+        if operation.prepare is not None:
+            operation.prepare(server.folder)
         client = RawClient(("127.0.0.1", server.port), operation.mode)
         try:
             client.connect(server.user, servers.PASSWORD, servers.SHARE)

@@ -1,5 +1,8 @@
 """A local process renames, removes and replaces by links what clients work on: nothing leaves the share, the index of a
 directory stays right, nothing leaks.
+
+Every link leads into the test's own temporary folder: what the test looks for is writing outside of the share, so a
+defect, in the server or here, must find nothing there that matters.
 """
 
 from __future__ import annotations
@@ -86,7 +89,7 @@ class Mutator(threading.Thread):
         elif what == 2:
             path.rename(self.pick())
         elif what == 3:
-            self.link(path, self.random.choice([self.outside / "secret", self.outside, Path("/etc/passwd")]))
+            self.link(path, self.random.choice([self.outside / "secret", self.outside]))
         elif what == 4:
             path.mkdir()
         elif what == 5:
@@ -152,7 +155,6 @@ class Client:
                 buffer = bytearray(100)
                 count = await opened.read_into(0, memoryview(buffer))
                 assert bytes(buffer[:count]) != SECRET
-                assert b"root:" not in buffer
             elif what == 3:
                 target = rename.RenameInformation(self.pick(), self.random.randrange(2)).encode()
                 await opened.set_information(ic.FILE_RENAME_INFORMATION, target)
