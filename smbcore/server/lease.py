@@ -41,7 +41,7 @@ class SmbLease:
         self.version = version
         self.parent_key: bytes | None = None
         self.epoch = 0
-        self.opens: set[SmbOpen | DisconnectedOpen] = set()
+        self.opens: dict[SmbOpen | DisconnectedOpen, None] = {}  # oldest first
 
     @property
     def oplock_key(self) -> bytes:
@@ -72,11 +72,11 @@ class SmbLease:
         """The lease covers `open_` too."""
         if not self.opens:
             self._path = open_.file.path
-        self.opens.add(open_)
+        self.opens[open_] = None
         open_.lease = self
 
     def present(self) -> list[SmbOpen]:
-        """Return the opens that have a session."""
+        """Return the opens that have a session, oldest first: breaks go to the channels of the oldest."""
         return [open_ for open_ in self.opens if not isinstance(open_, DisconnectedOpen)]
 
     def away(self) -> list[DisconnectedOpen]:
@@ -101,12 +101,12 @@ class SmbLease:
 
     def replace(self, old: SmbOpen | DisconnectedOpen, new: SmbOpen | DisconnectedOpen) -> None:
         """`new` goes on with what `old` had open."""
-        self.opens.discard(old)
-        self.opens.add(new)
+        self.opens.pop(old, None)
+        self.opens[new] = None
 
     def remove(self, open_: SmbOpen | DisconnectedOpen) -> None:
         """`open_` closes; the lease goes with its last open."""
-        self.opens.discard(open_)
+        self.opens.pop(open_, None)
         if not self.opens:
             self.server.leases.remove(self)
 
