@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from smbcore.nt.errors import WireError
 from smbcore.nt.status import NtError, Status
 from smbcore.wire.header import FLAG_RELATED, unpack
 
@@ -52,7 +53,12 @@ class Chain:
     @property
     def is_needed(self) -> bool:
         """Whether the member that follows relates to the current one, and has to wait for its answer."""
-        return not self.at_end and bool(unpack(self.members[self.index])[4] & FLAG_RELATED)
+        if self.at_end:
+            return False
+        try:
+            return bool(unpack(self.members[self.index])[4] & FLAG_RELATED)
+        except WireError:  # no header: the connection is dropped when its turn comes
+            return False
 
     def adopt(self, rq: SmbRequest) -> None:
         """Give a related request the ids of the one before; forget all for an unrelated one, which brings its own.
