@@ -141,6 +141,7 @@ LIMIT = 60.0
 LIMITS = {
     "smb2.lease.timeout*": 120.0,
     "smb2.maxfid*": 240.0,
+    "smb2.multichannel.*": 180.0,
     "smb2.notify.mask.*": 240.0,
     "smb2.oplock.*": 120.0,
     "smb2.replay.*": 180.0,
