@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from struct import Struct
 from typing import TYPE_CHECKING, Final
 
 from smbcore.fsa.api import Caching, LockElement, OplockLevel
 from smbcore.nt.access import FILE_GENERIC_READ, FILE_GENERIC_WRITE
+from smbcore.nt.info.file import PipeInformation, PipeLocalInformation, StandardInformation
+from smbcore.nt.info.fsctl import PipePeek
 from smbcore.nt.status import NtError, Status
 
 if TYPE_CHECKING:
@@ -14,9 +15,7 @@ if TYPE_CHECKING:
 
 FSCTL_PIPE_PEEK: Final = 0x0011400C
 FSCTL_PIPE_TRANSCEIVE: Final = 0x0011C017
-_PEEK = Struct("<IIII")
 _CONNECTED: Final = 3
-_STANDARD = Struct("<qqIBBxx")
 _STANDARD_INFORMATION: Final = 5
 _PIPE_INFORMATION: Final = 23
 _PIPE_LOCAL_INFORMATION: Final = 24
@@ -75,11 +74,11 @@ class PipeFile:
     def query_information(self, info_class: int, max_length: int) -> bytes:
         """Return FileStandardInformation or FilePipe(Local)Information; others are INVALID_PARAMETER."""
         if info_class == _STANDARD_INFORMATION:
-            data = _STANDARD.pack(4096, 0, 1, 1, 0)
+            data = StandardInformation(4096, 0, delete_pending=True).encode()
         elif info_class == _PIPE_INFORMATION:
-            data = Struct("<II").pack(_MESSAGE_MODE, 0)
+            data = PipeInformation(_MESSAGE_MODE).encode()
         elif info_class == _PIPE_LOCAL_INFORMATION:
-            data = Struct("<10I").pack(1, 2, 0xFFFFFFFF, 1, 65536, self.pipe.available(), 65536, 65536, _CONNECTED, 1)
+            data = PipeLocalInformation(read_data_available=self.pipe.available()).encode()
         else:
             raise NtError(Status.INVALID_PARAMETER, f"information class {info_class} of a pipe")
         if len(data) > max_length:
@@ -100,7 +99,7 @@ class PipeFile:
             return reply
         if code == FSCTL_PIPE_PEEK:
             available = self.pipe.available()
-            return _PEEK.pack(_CONNECTED, available, 1 if available else 0, available)
+            return PipePeek(_CONNECTED, available, 1 if available else 0, available).encode()
         raise NtError(Status.INVALID_DEVICE_REQUEST, f"control code {code:#x} on a pipe")
 
     async def close(self) -> None:
