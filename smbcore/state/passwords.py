@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
-from spnego._ntlm_raw.md4 import md4
 
+from smbcore.crypto.md4 import nt_hash
 from smbcore.state.errors import StateError
 
 SHORTEST = 8
@@ -41,11 +41,6 @@ def derive(password: str) -> Credentials:
         nt_hash(password),
         PasswordHasher().hash(password.encode("utf-8", "surrogatepass")),
     )
-
-
-def nt_hash(password: str) -> bytes:
-    """Return the NT one-way function of a password: MD4 over UTF-16LE  [MS-NLMP 3.3.1]."""
-    return md4(password.encode("utf-16-le", "surrogatepass"))
 
 
 def verify_web(web_hash: str | None, password: str) -> bool:
