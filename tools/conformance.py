@@ -3,12 +3,15 @@
     make conformance                                    every smb2 test
     make conformance CONFORMANCE="smb2.lock smb2.rw"    some suites
     make conformance CONFORMANCE="all --out build/conformance.tsv"
+    make conformance CONFORMANCE="--own-network smb2.multichannel"
 
-Options are those of tests/interop/smbtorture/run.py.
+--own-network  (root) in a network namespace of our own, where the server has port 445: some tests have it built in
+The other options are those of tests/interop/smbtorture/run.py.
 """
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
 import socket
@@ -16,6 +19,7 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from struct import Struct
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tests" / "interop" / "smbtorture"))
@@ -23,6 +27,11 @@ sys.path.insert(0, str(ROOT / "tests" / "interop" / "smbtorture"))
 import run  # noqa: E402 - the tests' own runner
 
 _START_SECONDS = 60.0
+_OWN_NETWORK = "--own-network"
+_INSIDE = "--inside-own-network"
+# struct ifreq as the ioctls of netdevice(7) take it: name, flags
+_INTERFACE = Struct("16sh22x")
+_GET_FLAGS, _SET_FLAGS, _UP = 0x8913, 0x8914, 0x1
 
 
 def free_ports(count: int) -> list[int]:
@@ -59,13 +68,39 @@ def start_testbed(port: int, signing_port: int, log: Path) -> subprocess.Popen[s
     return testbed
 
 
-def main() -> int:
+def in_own_network(arguments: list[str]) -> int:
+    """Run again in a new network namespace, which ends with the run; return the exit status."""
+    command = ["unshare", "--net", "--", sys.executable, __file__, _INSIDE, *arguments]
+    return subprocess.run(command, check=False).returncode
+
+
+def bring_up_loopback() -> None:
+    """Set the loopback interface up: in a new namespace it is down. Raises OSError."""
+    request = bytearray(_INTERFACE.pack(b"lo", 0))
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
+        fcntl.ioctl(any_socket, _GET_FLAGS, request)
+        name, flags = _INTERFACE.unpack(request)
+        fcntl.ioctl(any_socket, _SET_FLAGS, _INTERFACE.pack(name, flags | _UP))
+
+
+def main(arguments: list[str]) -> int:
     """Run and return the exit status."""
+    if _OWN_NETWORK in arguments:
+        return in_own_network([argument for argument in arguments if argument != _OWN_NETWORK])
     port, signing_port = free_ports(2)
+    if _INSIDE in arguments:
+        arguments.remove(_INSIDE)
+        bring_up_loopback()
+        port = 445
+    return run_against_testbed(port, signing_port, arguments)
+
+
+def run_against_testbed(port: int, signing_port: int, arguments: list[str]) -> int:
+    """Run what the arguments say against a testbed on these ports; return the exit status."""
     log = ROOT / "build" / "testbed.log"
     testbed = start_testbed(port, signing_port, log)
     try:
-        return run.main([f"--port={port}", f"--signing-port={signing_port}", *sys.argv[1:]])
+        return run.main([f"--port={port}", f"--signing-port={signing_port}", *arguments])
     finally:
         testbed.send_signal(signal.SIGINT)
         try:
@@ -76,4 +111,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

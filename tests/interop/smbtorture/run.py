@@ -274,7 +274,7 @@ def main(arguments: list[str] | None = None) -> int:
         print("no smbtorture: sudo apt-get install samba-testsuite", file=sys.stderr)
         return 2
     known = expected.read(LIST)
-    tests = suites.plan(list_tests(smbtorture), options.suites)
+    tests = suites.plan(list_tests(smbtorture), options.suites, port=options.port)
     tests = [test for test in tests if not options.filter or re.search(options.filter, test.name)]
     if options.quick:
         slow = read_slow()

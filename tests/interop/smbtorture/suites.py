@@ -127,12 +127,14 @@ NOT_TESTS = (
     "smb2.durable-open-disconnect*",
     "smb2.hold-oplock*",
     "smb2.hold-sharemode*",
-    "smb2.multichannel.bugs.*",  # port 445 is built in
     "smb2.scan*",
     "smb2.set-sparse-ioctl*",
     "smb2.timestamp_resolution*",
     "smb2.zero-data-ioctl*",
 )
+
+# tests that have this port built in: run on a server that has it
+PORT_445 = ("smb2.multichannel.bugs.*",)
 
 # load tests: nothing else runs beside them
 ALONE = ("smb2.bench*", "smb2.maxfid*", "smb2.secleak*")
@@ -184,17 +186,18 @@ def variants_of(run: str) -> tuple[Variant, ...]:
     return PLACES[max(fitting, key=len)] if fitting else (Variant(),)
 
 
-def plan(leaves: list[str], wanted: list[str]) -> list[Test]:
+def plan(leaves: list[str], wanted: list[str], *, port: int = 0) -> list[Test]:
     """Return the tests to run of those that smbtorture lists.
 
     wanted  suites or tests; "smb2", "rpc" and "wire" are groups, "all" is all three
+    port    where the server listens
     """
     groups = {"smb2", "rpc", "wire"} if "all" in wanted else set(wanted)
     suites = [name for name in groups if name not in ("rpc", "wire", "all")]
     suites += RPC_SUITES if "rpc" in groups else ()
     tests = []
     for leaf in dict.fromkeys(leaves):
-        if matches(leaf, NOT_TESTS):
+        if matches(leaf, NOT_TESTS) or (port != 445 and matches(leaf, PORT_445)):
             continue
         run = run_name(leaf)
         if any(is_in(leaf, suite) for suite in suites):

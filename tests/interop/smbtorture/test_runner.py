@@ -126,3 +126,9 @@ def test_a_written_list_reads_back(tmp_path: Path):
     expected.write(path, [FAILS])
     assert expected.read(path) == {"x": FAILS}
     assert path.read_text().startswith("# about\n")
+
+
+def test_tests_with_a_port_built_in_run_where_the_server_has_it() -> None:
+    leaves = ["smb2.multichannel.bugs.bug_15346"]
+    assert suites.plan(leaves, ["smb2"]) == []
+    assert [test.name for test in suites.plan(leaves, ["smb2"], port=445)] == leaves
