@@ -11,6 +11,14 @@ from appliance.models.common import Id, Input, Moment, Shape
 
 Role = Literal["administrator", "user"]
 _PASSWORD = "8 to 127 characters; never shown again."  # noqa: S105
+_SIGNING = (
+    "Refuse what this user sends over SMB unsigned, even where the server does not require signing. Clients that are "
+    "not set to sign are refused. Holds from the next sign-in; sessions that are open go on as they are."
+)
+_ENCRYPTION = (
+    "Encrypt all that this user sends and gets over SMB, and refuse sign-ins from clients that cannot encrypt. "
+    "Holds from the next sign-in; sessions that are open go on as they are."
+)
 
 
 class User(Shape):
@@ -22,6 +30,8 @@ class User(Shape):
     sid: str = Field(description="Security identifier, as stored with files.")
     role: Role = Field(description="`administrator` may manage this server, `user` may use its shares.")
     enabled: bool = Field(description="They may sign in.")
+    signing_required: bool = Field(description=_SIGNING)
+    encryption_required: bool = Field(description=_ENCRYPTION)
     has_password: bool = Field(description="A password is set.")
     groups: list[str] = Field(description="Names of the groups that they belong to.")
     version: int = Field(description="Grows with every change; also the entity tag.")
@@ -37,6 +47,8 @@ class UserCreate(Input):
     full_name: str = Field(default="", description="The person's name.", max_length=256)
     role: Role = Field(default="user", description="`administrator` may manage this server.")
     enabled: bool = Field(default=True, description="They may sign in.")
+    signing_required: bool = Field(default=False, description=_SIGNING)
+    encryption_required: bool = Field(default=False, description=_ENCRYPTION)
     password: SecretStr | None = Field(default=None, description=f"{_PASSWORD} Without it they cannot sign in yet.")
 
 
@@ -47,6 +59,8 @@ class UserChange(Input):
     full_name: str | None = Field(default=None, description="The person's name.", max_length=256)
     role: Role | None = Field(default=None, description="`administrator` may manage this server.")
     enabled: bool | None = Field(default=None, description="They may sign in; `false` also ends their sessions.")
+    signing_required: bool | None = Field(default=None, description=_SIGNING)
+    encryption_required: bool | None = Field(default=None, description=_ENCRYPTION)
 
 
 class PasswordChange(Input):

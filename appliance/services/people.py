@@ -34,7 +34,14 @@ def create_user(work: Work, wanted: UserCreate) -> User:
     """Make a user; StateError when a field is not possible or the name is taken."""
     password = wanted.password
     credentials = None if password is None else work.passwords.derive(password.get_secret_value())
-    new = accounts.NewAccount(wanted.name, wanted.full_name, wanted.role, wanted.enabled)
+    new = accounts.NewAccount(
+        wanted.name,
+        wanted.full_name,
+        wanted.role,
+        wanted.enabled,
+        wanted.signing_required,
+        wanted.encryption_required,
+    )
     with work.change(Deed("user.create", f"user {wanted.name}", {"role": wanted.role})) as connection:
         made = accounts.create_account(connection, work.key, new, credentials, now=work.now)
     work.reload()

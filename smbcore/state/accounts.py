@@ -47,6 +47,8 @@ class NewAccount:
     full_name: str = ""
     role: str = "user"
     enabled: bool = True
+    signing_required: bool = False
+    encryption_required: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +61,8 @@ class Account:
     sid: str
     role: str
     enabled: bool
+    signing_required: bool
+    encryption_required: bool
     has_password: bool
     groups: tuple[str, ...]
     version: int
@@ -68,7 +72,9 @@ class Account:
     web_password_hash: str | None = field(repr=False)
 
 
-CHANGEABLE = ("name", "full_name", "role", "enabled")
+_SWITCHES = ("enabled", "signing_required", "encryption_required")
+
+CHANGEABLE = ("name", "full_name", "role", *_SWITCHES)
 """The fields that `change_account` takes."""
 
 
@@ -244,6 +250,8 @@ def _account(row: RowMapping, groups: list[str]) -> Account:
         sid=row["sid"],
         role=row["role"],
         enabled=row["enabled"],
+        signing_required=row["signing_required"],
+        encryption_required=row["encryption_required"],
         has_password=row["nt_hash_encrypted"] is not None,
         groups=tuple(groups),
         version=row["version"],
@@ -264,10 +272,10 @@ def _checked(values: Mapping[str, Any]) -> dict[str, Any]:
             checked["full_name"] = check_comment("full_name", value)
         elif name == "role":
             checked["role"] = check_choice("role", value, ROLES)
-        elif name == "enabled" and isinstance(value, bool):
-            checked["enabled"] = value
-        elif name == "enabled":
-            raise StateError("enabled", "Must be true or false.")
+        elif name in _SWITCHES and isinstance(value, bool):
+            checked[name] = value
+        elif name in _SWITCHES:
+            raise StateError(name, "Must be true or false.")
         else:
             raise StateError(name, "A user has no such field.")
     return checked

@@ -94,7 +94,11 @@ class ShareConfig:
 
 @dataclass(frozen=True, slots=True)
 class AccountConfig:
-    """One account with the SIDs of its groups; `nt_hash` is None when it cannot sign in over SMB."""
+    """One account with the SIDs of its groups; `nt_hash` is None when it cannot sign in over SMB.
+
+    signing_required     its sessions refuse what is not signed
+    encryption_required  its sessions refuse what is not encrypted
+    """
 
     id: int
     name: str
@@ -105,6 +109,8 @@ class AccountConfig:
     group_sids: tuple[str, ...]
     version: int
     nt_hash: bytes | None = field(default=None, repr=False)
+    signing_required: bool = False
+    encryption_required: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -306,4 +312,6 @@ def _account_config(row: RowMapping, group_sids: Iterable[str], keyfile: KeyFile
         group_sids=tuple(group_sids),
         version=row["version"],
         nt_hash=nt_hash,
+        signing_required=row["signing_required"],
+        encryption_required=row["encryption_required"],
     )

@@ -28,6 +28,7 @@ from sqlalchemy import (
     MetaData,
     Table,
     Text,
+    false,
 )
 
 from smbcore.state.types import Unsigned64, UTCDateTime, WireText
@@ -226,6 +227,8 @@ account = Table(
     Column("web_password_hash", Text),
     Column("role", Text, nullable=False),  # administrator | user
     Column("enabled", Boolean, nullable=False),
+    Column("signing_required", Boolean, nullable=False, server_default=false()),
+    Column("encryption_required", Boolean, nullable=False, server_default=false()),
     Column("version", Integer, nullable=False),
     Column("created_at", UTCDateTime, nullable=False),
     Column("updated_at", UTCDateTime, nullable=False),

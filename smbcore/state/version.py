@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 """The schema this program reads and writes: the number of the newest migration."""
 
 RECORD_VERSION_MIN = 1

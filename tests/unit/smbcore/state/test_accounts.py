@@ -69,6 +69,23 @@ def test_the_core_gets_the_nt_hash_and_the_groups(store, now):
     assert repr(CREDENTIALS.nt_hash) not in repr(configuration)
 
 
+def test_what_an_account_demands_of_its_sessions_reaches_the_core(store, now):
+    """nothing unless asked for, at once or later"""
+    with writing(store.engine) as connection:
+        plain = accounts.create_account(connection, store.keyfile, NewAccount("plain"), CREDENTIALS, now=now)
+        strict = NewAccount("strict", signing_required=True, encryption_required=True)
+        made = accounts.create_account(connection, store.keyfile, strict, CREDENTIALS, now=now)
+    assert (plain.signing_required, plain.encryption_required) == (False, False)
+    assert (made.signing_required, made.encryption_required) == (True, True)
+    with writing(store.engine) as connection:
+        changed = accounts.change_account(connection, plain.id, {"signing_required": True}, now=now)
+        accounts.change_account(connection, made.id, {"signing_required": False}, now=now)
+    assert (changed.signing_required, changed.encryption_required, changed.version) == (True, False, 2)
+    configuration = load_configuration(store.engine, store.keyfile)
+    demands = [(a.name, a.signing_required, a.encryption_required) for a in configuration.accounts]
+    assert demands == [("plain", True, False), ("strict", False, True)]
+
+
 def test_a_database_with_another_key_file_names_the_account(store, now, tmp_path):
     with writing(store.engine) as connection:
         accounts.create_account(connection, store.keyfile, NewAccount("Alice"), CREDENTIALS, now=now)
@@ -118,7 +135,14 @@ def test_the_last_administrator_stays(db, make, now, changes):
 
 @pytest.mark.parametrize(
     "changes, field",
-    [({"sid": "x"}, "sid"), ({"role": "king"}, "role"), ({"enabled": 1}, "enabled"), ({"name": "a@b"}, "name")],
+    [
+        ({"sid": "x"}, "sid"),
+        ({"role": "king"}, "role"),
+        ({"enabled": 1}, "enabled"),
+        ({"name": "a@b"}, "name"),
+        ({"signing_required": None}, "signing_required"),
+        ({"encryption_required": "yes"}, "encryption_required"),
+    ],
 )
 def test_impossible_changes_are_refused_by_field(db, make, now, changes, field):
     with pytest.raises(StateError) as caught:

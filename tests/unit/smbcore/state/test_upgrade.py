@@ -12,6 +12,7 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import inspect, text
 
+from smbcore.state import accounts
 from smbcore.state.engine import open_engine, writing
 from smbcore.state.errors import SchemaError
 from smbcore.state.schema import metadata
@@ -54,6 +55,50 @@ def test_migrations_go_down_to_nothing_and_up_again(empty):
         assert inspect(connection).get_table_names() == ["alembic_version"]
     upgrade(empty)
     check_schema_version(empty)
+
+
+ACCOUNT = (
+    "INSERT INTO account (id, name, name_key, full_name, sid, role, enabled, version, created_at, updated_at) "
+    "VALUES (7, 'Alice', 'alice', '', 'S-1-5-21-1-2-3-1000', 'user', :yes, 3, :now, :now)"
+)
+GROUP = (
+    "INSERT INTO group_ (id, name, name_key, sid, comment, version, created_at, updated_at) "
+    "VALUES (8, 'staff', 'staff', 'S-1-5-21-1-2-3-1001', '', 1, :now, :now)"
+)
+MEMBERSHIP = "INSERT INTO membership (group_id, account_id) VALUES (8, 7)"
+
+
+@pytest.fixture
+def first(empty, now):
+    """A database of the first schema, with an account in a group."""
+    with writing(empty) as connection:
+        command.upgrade(alembic_config(connection), "0001")
+        for statement in (ACCOUNT, GROUP, MEMBERSHIP):
+            connection.execute(text(statement), {"yes": True, "now": now})
+    return empty
+
+
+def test_a_database_of_the_first_schema_is_refused_until_it_is_upgraded(first):
+    with pytest.raises(SchemaError, match=f"schema version 1, this program needs {SCHEMA_VERSION}: upgrade it first"):
+        check_schema_version(first)
+    upgrade(first)
+    check_schema_version(first)
+
+
+def test_accounts_of_the_first_schema_demand_nothing_and_stay_in_their_groups(first):
+    upgrade(first)
+    with first.connect() as connection:
+        (found,) = accounts.list_accounts(connection)
+    assert (found.name, found.version, found.groups) == ("Alice", 3, ("staff",))
+    assert (found.signing_required, found.encryption_required) == (False, False)
+
+
+def test_going_back_to_the_first_schema_keeps_accounts_and_groups(first):
+    upgrade(first)
+    with writing(first) as connection:
+        command.downgrade(alembic_config(connection), "0001")
+        assert "signing_required" not in {column["name"] for column in inspect(connection).get_columns("account")}
+        assert connection.execute(text("SELECT group_id, account_id FROM membership")).all() == [(8, 7)]
 
 
 def test_an_empty_database_is_called_empty(empty):
