@@ -32,13 +32,16 @@ _TICKS = 10_000_000
 
 
 class SessionPipeContext:
-    """Snapshots of the live tables for one session's pipes."""
+    """Snapshots of the live tables for one pipe.
 
-    __slots__ = ("_server", "_session")
+    token  who opened the pipe: another sign-in of the session later does not change whom it serves
+    """
+
+    __slots__ = ("_server", "token")
 
     def __init__(self, server: SmbServer, session: SmbSession) -> None:
         self._server = server
-        self._session = session
+        self.token = session.token
 
     @property
     def server_name(self) -> str:
@@ -59,11 +62,6 @@ class SessionPipeContext:
     def machine_sid(self) -> Sid:
         """The domain of our own accounts."""
         return Sid.parse(self._server.accounts.configuration.settings.machine_sid)
-
-    @property
-    def token(self) -> Token:
-        """Who opened the pipe."""
-        return self._session.token
 
     def now(self) -> int:
         """Return the time as FILETIME."""

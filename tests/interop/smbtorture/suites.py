@@ -115,6 +115,8 @@ RPC_SUITES = (
     "rpc.lsa.lookupsids",
     "rpc.samba3.lsa",
     "rpc.samba3.smb2-pipe-name",
+    "rpc.samba3.smb2-reauth1",
+    "rpc.samba3.smb2-reauth2",
     "rpc.samba3.srvsvc",
     "rpc.srvsvc",
     "rpc.wkssvc",
