@@ -23,7 +23,6 @@ from smbcore.rpc.context import (
 )
 
 if TYPE_CHECKING:
-    from smbcore.nt.token import Token
     from smbcore.server.server import SmbServer
     from smbcore.server.session import SmbSession
     from smbcore.server.shares import Share
