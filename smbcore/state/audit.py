@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy import Connection, delete, insert, select, update
 
 from smbcore.state.schema import audit
 
@@ -76,6 +76,11 @@ def record(connection: Connection, entry: Entry, *, now: datetime) -> int:
         .returning(audit.c.id)
     )
     return number or 0
+
+
+def amend(connection: Connection, number: int, detail: Mapping[str, Any]) -> None:
+    """Replace the detail of an entry: it has happened again. One that was pruned meanwhile stays gone."""
+    connection.execute(update(audit).where(audit.c.id == number).values(detail=dict(detail)))
 
 
 def search(

@@ -12,6 +12,7 @@ within an interval leaves no trace.  Rules:
 * A failed batch goes back to pending unless something newer is there; the next try is later and later.
 * A row that the database refuses for what it contains would block all others for ever: the batch is then
   written row by row, and only the refused rows are given up, with an error in the log.
+* Incidents for the audit log (`report`) go the same way, after the rows, in a transaction of their own.
 """
 
 from __future__ import annotations
@@ -26,9 +27,10 @@ from sqlalchemy import Engine
 
 from smbcore.nt.clock import Clock, TimerHandle
 from smbcore.nt.filetime import to_datetime
-from smbcore.state import mirror_writer
+from smbcore.state import incidents, mirror_writer
 from smbcore.state.engine import writing
 from smbcore.state.errors import StateUnavailableError
+from smbcore.state.incidents import Incident, Incidents, Pending
 from smbcore.state.mirror_writer import KINDS, Item, Key, NodeInfo, Written
 from smbcore.state.survivors import Survivors, take_over
 from smbcore.state.version import RECORD_VERSION_CURRENT, RECORD_VERSION_MAX, RECORD_VERSION_MIN
@@ -85,6 +87,7 @@ class Mirror:
         self._dirty: dict[str, dict[Key, Record | None]] = {kind: {} for kind in KINDS}
         self._stored: dict[str, set[Key]] = {kind: set() for kind in KINDS}
         self._unannounced: set[tuple[str, Key]] = set()
+        self._incidents = Incidents(clock)
         self._urgent: list[tuple[str, Key, asyncio.Future[None]]] = []
         self._flushes: list[asyncio.Future[None]] = []
         self._listeners: list[Callable[[int, frozenset[str]], object]] = []
@@ -107,6 +110,10 @@ class Mirror:
             self._dirty[kind][key] = None
         else:
             self._dirty[kind].pop(key, None)
+
+    def report(self, incident: Incident) -> bool:
+        """Have an incident recorded in the audit log; return whether it is news. Never waits, bounded in size."""
+        return self._incidents.report(incident)
 
     async def write_through(self, kind: str, key: Key, source: Record) -> None:
         """Store an object before going on; many at a time share one transaction.
@@ -248,7 +255,43 @@ class Mirror:
             left -= len(taken)
             error = await self._store(taken)
             await self._serve_urgent()
+        if error is None:
+            error = await self._store_incidents()
         _settle(waiting, error)
+
+    async def _store_incidents(self) -> StateUnavailableError | None:
+        batch = self._incidents.take()
+        try:
+            await self._write_incidents(batch)
+        except Exception as error:
+            if mirror_writer.is_rows_fault(error) and len(batch) > 1:
+                return await self._store_incidents_singly(batch)
+            return self._incidents_failed(batch, error)
+        return None
+
+    async def _store_incidents_singly(self, batch: Sequence[Pending]) -> StateUnavailableError | None:
+        for index, pending in enumerate(batch):
+            try:
+                await self._write_incidents([pending])
+            except Exception as error:
+                failed = self._incidents_failed([pending], error)
+                if failed is not None:
+                    self._incidents.put_back(batch[index + 1 :])
+                    return failed
+        return None
+
+    async def _write_incidents(self, batch: Sequence[Pending]) -> None:
+        if batch:
+            self._incidents.stored(batch, await self._in_thread(incidents.write, self._engine, batch))
+            self._recovered()
+
+    def _incidents_failed(self, batch: Sequence[Pending], error: Exception) -> StateUnavailableError | None:
+        if mirror_writer.is_rows_fault(error):
+            log.error("mirror: the database refuses a record of %s: %s", batch[0].incident.action, error)
+            return None
+        self._complain(error, len(batch))
+        self._incidents.put_back(batch)
+        return StateUnavailableError(f"the database does not take changes: {error}")
 
     def _take(self, limit: int) -> list[tuple[str, Key, Record | None]]:
         taken: list[tuple[str, Key, Record | None]] = []
@@ -311,12 +354,16 @@ class Mirror:
                 self._stored[item.kind].discard(item.key)
                 self._unannounced.discard((item.kind, item.key))
             return None
-        if not self._backoff:
-            log.error("mirror: the database does not take changes, %d wait: %s", self.pending + len(taken), error)
-        self._backoff = min(self._backoff * 2 or _FIRST_BACKOFF, _LONGEST_BACKOFF)
+        self._complain(error, self.pending + len(taken))
         self._unannounced.update((item.kind, item.key) for item in items if item.is_new)
         self._put_back(taken)
         return StateUnavailableError(f"the database does not take changes: {error}")
+
+    def _complain(self, error: Exception, waiting: int) -> None:
+        """The database fails: say so once, and try again later and later."""
+        if not self._backoff:
+            log.error("mirror: the database does not take changes, %d wait: %s", waiting, error)
+        self._backoff = min(self._backoff * 2 or _FIRST_BACKOFF, _LONGEST_BACKOFF)
 
     def _put_back(self, taken: Iterable[tuple[str, Key, Record | None]]) -> None:
         for kind, key, source in taken:
@@ -331,6 +378,9 @@ class Mirror:
         if closed and self._stored["byte_range"]:
             ranges = self._stored["byte_range"]
             ranges.difference_update([key for key in ranges if isinstance(key, tuple) and key[0] in closed])
+        self._recovered()
+
+    def _recovered(self) -> None:
         if self._backoff:
             log.warning("mirror: the database takes changes again")
             self._backoff = 0.0
