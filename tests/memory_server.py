@@ -42,6 +42,11 @@ class MemoryAccounts:
     def __init__(self):
         self.hashes = {USER: nt_hash(PASSWORD), OTHER_USER: nt_hash(OTHER_PASSWORD)}
         self.tokens = {name: _token(name, number) for number, name in enumerate(self.hashes, 1000)}
+        self.demands: dict[str, dict[str, bool]] = {}
+
+    def demand(self, user: str, *, signing: bool = False, encryption: bool = False) -> None:
+        """Say what sessions of a user must do from the next sign-in on."""
+        self.demands[user.casefold()] = {"signing_required": signing, "encryption_required": encryption}
 
     def nt_hash(self, domain: str, user: str) -> bytes | None:
         return self.hashes.get(user.casefold())
@@ -50,7 +55,7 @@ class MemoryAccounts:
         if not user:
             return Identity("ANONYMOUS LOGON", Token(ANONYMOUS, frozenset({EVERYONE}), frozenset(), "", anonymous=True))
         token = self.tokens.get(user.casefold())
-        return Identity(token.name, token) if token else None
+        return Identity(token.name, token, **self.demands.get(token.name, {})) if token else None
 
 
 def _token(name: str, rid: int) -> Token:
@@ -83,6 +88,7 @@ class MemoryServer:
 
     server: SmbServer
     clock: Clock
+    accounts: MemoryAccounts
     volumes: dict[str, Volume] = field(default_factory=dict)
     clients: list[Connection] = field(default_factory=list)
 
@@ -118,6 +124,10 @@ class MemoryServer:
         raw = await self.session(offer, **options)
         return raw.on_tree((await raw.tree_connect(rf"\\server\{share}")).expect())
 
+    def configure(self, **changes) -> None:
+        """Change the server's settings while it runs."""
+        self.server.config = replace(self.server.config, **changes)
+
     async def close(self) -> None:
         for client in self.clients:
             client.close()
@@ -146,7 +156,7 @@ def make_server(
 
     server = SmbServer(config, clock, authenticator=authenticator, accounts=accounts, open_volume=open_volume)
     server.shares.load(SHARES)
-    return MemoryServer(server, clock, volumes)
+    return MemoryServer(server, clock, accounts, volumes)
 
 
 class Link:

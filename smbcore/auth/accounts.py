@@ -12,12 +12,16 @@ from smbcore.nt.token import Token
 class Identity:
     """Who logged on.
 
-    name   for people, as the store spells it
-    token  what access checks look at
+    name                 for people, as the store spells it
+    token                what access checks look at
+    signing_required     serve nothing that is not signed
+    encryption_required  serve nothing that is not encrypted
     """
 
     name: str
     token: Token = field(repr=False)
+    signing_required: bool = False
+    encryption_required: bool = False
 
 
 class Accounts(Protocol):

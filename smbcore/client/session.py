@@ -124,6 +124,8 @@ class SetupExchange:
         if self._bind:
             return self._finish_binding(response)
         if self._existing is not None:
+            self._existing.flags = body.session_flags
+            self._existing.encrypt |= bool(body.session_flags & SessionFlags.ENCRYPT_DATA)
             return self._existing
         session = self._sender
         session.session_id = response.header.session_id

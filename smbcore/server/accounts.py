@@ -65,7 +65,7 @@ class AccountStore:
         token = self._tokens.get(account.name)
         if token is None:
             token = self._tokens[account.name] = token_of(account)
-        return Identity(account.name, token)
+        return Identity(account.name, token, account.signing_required, account.encryption_required)
 
     def token_of_sid(self, sid: Sid) -> Token | None:
         """Return the access token of the enabled account with this SID."""
@@ -92,6 +92,11 @@ class AccountStore:
             return Sid.parse(account.sid) if account else None
         found = next((group for group in self.configuration.groups if group.name.casefold() == name.casefold()), None)
         return Sid.parse(found.sid) if found else None
+
+    def spelling(self, user: str) -> str:
+        """Return the name of an account as it is stored, "" for an unknown one."""
+        account = self._find(user)
+        return account.name if account is not None else ""
 
     def _find(self, user: str) -> AccountConfig | None:
         return self._accounts.get(user.partition("@")[0].casefold())

@@ -10,10 +10,10 @@ from smbcore.proto.keys import DIALECT_311, channel_signing_key, derive_keys
 from smbcore.proto.signing import Signer
 from smbcore.server.binding import binding_channel, no_channel
 from smbcore.server.config import Encryption
+from smbcore.server.protection import check_binding, protect_again, protect_new
 from smbcore.server.request import SmbRequest
 from smbcore.server.session import SessionEvent, SessionState, SmbChannel, SmbSession
 from smbcore.wire.header import FLAG_SIGNED
-from smbcore.wire.negotiate import SecurityMode
 from smbcore.wire.session_setup import FLAG_BINDING, SessionFlags, SessionSetupRequest, SessionSetupResponse
 
 log = logging.getLogger(__name__)
@@ -33,8 +33,8 @@ async def session_setup(rq: SmbRequest, msg: SessionSetupRequest) -> SessionSetu
         channel.exchange = rq.server.authenticator.begin()
     try:
         step = channel.exchange.step(bytes(msg.security_buffer))
-    except NtError:
-        _refused(channel)
+    except NtError as error:
+        _refused(channel, error)
         raise
     if not step.done:
         rq.status = Status.MORE_PROCESSING_REQUIRED
@@ -43,8 +43,8 @@ async def session_setup(rq: SmbRequest, msg: SessionSetupRequest) -> SessionSetu
     rq.on_reply = None
     try:
         flags = _authenticated(rq, msg, channel, step)
-    except NtError:
-        _refused(channel)
+    except NtError as error:
+        _refused(channel, error)
         raise
     await _promise(channel.session)
     return SessionSetupResponse(flags, step.reply)
@@ -104,7 +104,9 @@ def _new_session(rq: SmbRequest, msg: SessionSetupRequest, channel: SmbChannel, 
     elif step.anonymous:
         flags |= SessionFlags.IS_NULL
     else:
-        flags |= _install_keys(rq, msg, channel, step.session_key)
+        _install_keys(rq, channel, step.session_key)
+        protect_new(session, connection, step.identity, connection.client_security_mode | msg.security_mode)
+        flags |= SessionFlags(_flags(session))
     _authenticated_now(session)
     channel.preauth = None
     connection.signed_in()
@@ -127,24 +129,16 @@ async def _promise(session: SmbSession) -> None:
         raise NtError(Status.USER_SESSION_DELETED, "the session was ended while its record was stored")
 
 
-def _install_keys(rq: SmbRequest, msg: SessionSetupRequest, channel: SmbChannel, session_key: bytes) -> SessionFlags:
-    """Derive the keys, sign from now on, and decide about encryption  [MS-SMB2 3.3.5.5.3]."""
-    session, connection, config = channel.session, rq.connection, rq.server.config
+def _install_keys(rq: SmbRequest, channel: SmbChannel, session_key: bytes) -> None:
+    """Derive the keys, and sign from now on  [MS-SMB2 3.3.5.5.3]."""
+    session, connection = channel.session, rq.connection
     preauth = channel.preauth.value if channel.preauth is not None else b""
     session.keys = keys = derive_keys(connection.dialect, session_key, preauth, connection.cipher)
     session.signer = channel.signer = Signer(connection.signing_algorithm, keys.signing)
-    wants_signing = (connection.client_security_mode | msg.security_mode) & SecurityMode.SIGNING_REQUIRED
-    session.signing_required = bool(wants_signing) or config.signing_required
     rq.channel = channel
     rq.flags |= FLAG_SIGNED
     if connection.cipher:
         session.start_encryption(connection.cipher, keys)
-        if config.encryption is Encryption.REQUIRED:
-            session.encryption_required = True
-            return SessionFlags.ENCRYPT_DATA
-    elif config.encryption is Encryption.REQUIRED:
-        raise NtError(Status.ACCESS_DENIED, "the server wants encryption, the client has none")
-    return SessionFlags(0)
 
 
 def _bound(rq: SmbRequest, channel: SmbChannel, step: Step) -> int:
@@ -153,6 +147,7 @@ def _bound(rq: SmbRequest, channel: SmbChannel, step: Step) -> int:
     session.check_usable(when_expired=False)
     if step.identity is None or step.identity.token.user != session.token.user:
         raise NtError(Status.ACCESS_DENIED, "another user binds")
+    check_binding(session, step.identity)
     preauth = channel.preauth.value if channel.preauth is not None else b""
     channel.signer = Signer(
         connection.signing_algorithm, channel_signing_key(connection.dialect, step.session_key, preauth)
@@ -171,6 +166,7 @@ def _reauthenticated(rq: SmbRequest, session: SmbSession, step: Step) -> int:
     """A valid or expired session proved its user again: same session, same keys, new token  [MS-SMB2 3.3.5.5.2]."""
     if step.identity is None or step.guest != session.guest:
         raise NtError(Status.ACCESS_DENIED, "reauthentication as somebody else")
+    protect_again(session, rq.connection, step.identity)
     session.token = step.identity.token
     session.user = step.identity.name
     _authenticated_now(session)
@@ -197,11 +193,11 @@ def _flags(session: SmbSession) -> int:
     return int(SessionFlags.ENCRYPT_DATA) if session.encryption_required else 0
 
 
-def _refused(channel: SmbChannel) -> None:
+def _refused(channel: SmbChannel, error: NtError) -> None:
     """A failed exchange ends the session, except that a failed binding ends only the new channel."""
     channel.exchange = None
     session = channel.session
-    log.info("%s sign-in refused, peer %s", channel.connection.name, channel.connection.transport.peer)
+    log.info("%s sign-in refused, peer %s: %s", channel.connection.name, channel.connection.transport.peer, error)
     if channel.binding:
         channel.connection.bindings.pop(session.wire_id, None)
         return
