@@ -220,6 +220,11 @@ class Open:
         self._seen = None
         self.volume.changes += 1
 
+    def saw(self, seen: Look) -> None:
+        """Keep what was seen of the file at this moment, for the reply to the open."""
+        self._seen = seen
+        self._fresh_at = self.volume.changes
+
     def _still_true(self) -> Look | None:
         """Return what opening saw, while nobody asked for metadata since and nothing changed on the volume."""
         return self._seen if self._fresh_at == self.volume.changes else None

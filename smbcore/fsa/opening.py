@@ -238,15 +238,16 @@ async def _create(volume: Volume, p: OpenParameters, target: Target, desired: in
     _check_creation(volume, p, target, desired, directory=directory)
     parent = await open_parent(volume, names)
     try:
-        _check_parent(volume, p, parent, names[-1], directory=directory)
-        stored = volume.security.inherited(parent.security(), p.security, p.token, is_directory=directory)
+        info, descriptor = parent.look()
+        _check_parent(volume, p, parent, descriptor, names[-1], directory=directory)
+        stored = volume.security.inherited(descriptor, p.security, p.token, is_directory=directory)
         attributes = p.file_attributes & fa.SETTABLE
         if directory:
             attributes &= ~(fa.FILE_ATTRIBUTE_ARCHIVE | fa.FILE_ATTRIBUTE_TEMPORARY)
         else:
             attributes |= fa.FILE_ATTRIBUTE_ARCHIVE
         if volume.compresses and not p.create_options & c.FILE_NO_COMPRESSION:
-            attributes |= parent.info().attributes & fa.FILE_ATTRIBUTE_COMPRESSED
+            attributes |= info.attributes & fa.FILE_ATTRIBUTE_COMPRESSED
         name = names[-1]
         gone = None if directory else volume.tunnel.take(parent.path, name, volume.clock.now())
         if gone is not None and upcase(gone.name) != upcase(name):
@@ -276,8 +277,10 @@ def _check_creation(volume: Volume, p: OpenParameters, target: Target, desired: 
         raise NtError(Status.CANNOT_DELETE, "created read-only, to be deleted on close")
 
 
-def _check_parent(volume: Volume, p: OpenParameters, parent: Node, name: str, *, directory: bool) -> None:
-    """Check that the directory takes a new entry from this user."""
+def _check_parent(
+    volume: Volume, p: OpenParameters, parent: Node, descriptor: bytes | None, name: str, *, directory: bool
+) -> None:
+    """Check that the directory, whose security is `descriptor`, takes a new entry from this user."""
     if not parent.is_directory:
         raise NtError(Status.OBJECT_PATH_NOT_FOUND, f"parent of {p.path!r} is a file")
     state = volume.table.find(parent.key)
@@ -286,7 +289,6 @@ def _check_parent(volume: Volume, p: OpenParameters, parent: Node, name: str, *,
     if volume.snapshot_folder and volume.is_protected((*parent.path, name)):
         raise NtError(Status.ACCESS_DENIED, "the folder of the snapshots is only to be read")
     needed = FILE_ADD_SUBDIRECTORY if directory else FILE_ADD_FILE
-    descriptor = parent.security()
     missing = needed & ~(volume.security.maximal_access(descriptor, p.token) & p.access_limit)
     if missing and missing & ~volume.security.privileged(
         descriptor, p.token, missing, backup_intent=bool(p.create_options & c.FILE_OPEN_FOR_BACKUP_INTENT)
@@ -327,10 +329,14 @@ async def _finish_creation(
             node.set_extended_attribute(name, value)
         if p.allocation_size and not opened.is_directory:
             await node.set_allocation(p.allocation_size)
+        is_as_made = gone is None and not p.extended_attributes and not p.allocation_size and not target.stream
+        seen = node.look() if is_as_made else None
     except BaseException:
         await opened.undo_creation()
         raise
     volume.entry_changed(opened, notify.ADDED)
     if target.stream:
         volume.report(opened, notify.ADDED_STREAM, notify.STREAM_NAME)
+    if seen is not None:
+        opened.saw(seen)
     return opened

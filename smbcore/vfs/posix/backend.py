@@ -22,9 +22,10 @@ from smbcore.fsa.backend import Backend, LocalChange, Node, Observation, VolumeI
 from smbcore.nt.status import NtError, Status
 from smbcore.vfs.common import MAX_LINK_HOPS, link_target
 from smbcore.vfs.posix import changes, names, probe, snapshots, xattr
-from smbcore.vfs.posix.directory import LARGE, DirectoryIndex, DirectoryIndexes, kernel_time_ns
+from smbcore.vfs.posix.directory import LARGE, DirectoryIndex, DirectoryIndexes, NameChange
 from smbcore.vfs.posix.errors import nt_error
 from smbcore.vfs.posix.inotify import LocalObserver
+from smbcore.vfs.posix.kernel import kernel_time_ns
 from smbcore.vfs.posix.names import encode, is_reserved
 from smbcore.vfs.posix.node import PosixNode
 from smbcore.vfs.posix.openat2 import Resolver
@@ -99,7 +100,7 @@ class PosixBackend(Backend):
         self.directory_mode = directory_mode
         self.pool = IoPool(workers)
         self.page_cache = PageCache()
-        self.xattrs = xattr.XattrStore(self.side)
+        self.xattrs = xattr.XattrStore(self.side, now=now)
         self.indexes = DirectoryIndexes(now=now)
         self.streams = Streams(self)
         self._observer: LocalObserver | None = None
@@ -271,6 +272,10 @@ class PosixBackend(Backend):
             if steady:
                 return self.indexes.keep(status, listed)
         return DirectoryIndex(listed, (0, 0), 0)  # it is busy; good for this one look-up, and not kept
+
+    def name_change(self, directory: int) -> NameChange:
+        """Begin a change of names of ours in the open directory. Raises OSError."""
+        return NameChange(self.indexes, directory, self.xattrs)
 
     def short_name(self, directory: int, name: str) -> str:
         """Return the 8.3 name of a child; scans here and now if the index is not at hand, so list first."""

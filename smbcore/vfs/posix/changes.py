@@ -19,7 +19,6 @@ from smbcore.nt.attributes import FILE_ATTRIBUTE_COMPRESSED, FILE_ATTRIBUTE_DIRE
 from smbcore.nt.filetime import from_unix_ns
 from smbcore.nt.status import NtError, Status
 from smbcore.vfs.posix import kernel, xattr
-from smbcore.vfs.posix.directory import NameChange
 from smbcore.vfs.posix.errors import nt_error
 from smbcore.vfs.posix.names import decode, encode, is_reserved
 from smbcore.vfs.posix.node import PosixNode
@@ -27,6 +26,7 @@ from smbcore.vfs.posix.xattr import Stored
 
 if TYPE_CHECKING:
     from smbcore.vfs.posix.backend import PosixBackend
+    from smbcore.vfs.posix.directory import NameChange
 
 _log = logging.getLogger(__name__)
 
@@ -40,7 +40,7 @@ async def create(
     """Do `Backend.create`; on failure nothing of the file is left."""
     raw = await _free_name(backend, parent, name)
     try:
-        change = NameChange(backend.indexes, parent.descriptor)
+        change = backend.name_change(parent.descriptor)
         descriptor = _make(backend, parent.descriptor, raw, directory=directory)
     except OSError as error:
         raise _parent_error(error, f"create {name!r}") from error
@@ -52,7 +52,9 @@ async def create(
         _undo(parent.descriptor, raw, directory=directory)
         backend.indexes.drop(os.fstat(parent.descriptor))
         raise nt_error(error, f"create {name!r}") from error
-    return PosixNode(backend, descriptor, status, (*parent.path, name), writable=not directory)
+    node = PosixNode(backend, descriptor, status, (*parent.path, name), writable=not directory)
+    node.at_open = status
+    return node
 
 
 async def rename(backend: PosixBackend, node: PosixNode, new_parent: PosixNode, name: str, *, replace: bool) -> None:
@@ -66,8 +68,8 @@ async def rename(backend: PosixBackend, node: PosixNode, new_parent: PosixNode, 
                 replaced = os.stat(target, dir_fd=new_parent.descriptor, follow_symlinks=False)
             else:
                 target, replaced = None, None
-            leaving = NameChange(backend.indexes, directory)
-            entering = leaving if same_directory else NameChange(backend.indexes, new_parent.descriptor)
+            leaving = backend.name_change(directory)
+            entering = leaving if same_directory else backend.name_change(new_parent.descriptor)
             _move(directory, old, new_parent.descriptor, raw, target, node)
             _note_move(node, name, leaving, entering, target)
         except OSError as error:
@@ -86,7 +88,7 @@ async def link(backend: PosixBackend, node: PosixNode, new_parent: PosixNode, na
     replaced = None
     with _link_of(backend, node) as (directory, old):
         try:
-            change = NameChange(backend.indexes, new_parent.descriptor)
+            change = backend.name_change(new_parent.descriptor)
             if target is None:
                 os.link(old, raw, src_dir_fd=directory, dst_dir_fd=new_parent.descriptor, follow_symlinks=False)
                 change.done(added=name)
@@ -108,7 +110,7 @@ def remove(backend: PosixBackend, node: PosixNode) -> None:
     with _link_of(backend, node) as (directory, name):
         try:
             status = os.fstat(node.descriptor)
-            change = NameChange(backend.indexes, directory)
+            change = backend.name_change(directory)
             if node.is_directory:
                 os.rmdir(name, dir_fd=directory)
             else:
@@ -167,12 +169,7 @@ async def _target(backend: PosixBackend, parent: PosixNode, name: str) -> tuple[
 
     Errors: OBJECT_NAME_INVALID;  ACCESS_DENIED the stream store;  OBJECT_PATH_NOT_FOUND `parent` is no directory.
     """
-    backend.check_writable()
-    if is_reserved(name):
-        raise NtError(Status.ACCESS_DENIED, "the stream store is nobody's")
-    if not parent.is_directory:
-        raise NtError(Status.OBJECT_PATH_NOT_FOUND, "the parent is no directory")
-    raw = encode(name)
+    raw = _encoded(backend, parent, name)
     try:
         found = None if backend.case_sensitive else (await backend.index(parent.descriptor)).find(name)
         if found != name and _exists(parent.descriptor, raw):  # an exact name goes before one in another case
@@ -183,11 +180,28 @@ async def _target(backend: PosixBackend, parent: PosixNode, name: str) -> tuple[
 
 
 async def _free_name(backend: PosixBackend, parent: PosixNode, name: str) -> bytes:
-    """Return the encoded `name` if nothing has it in any case.  Errors: as `_target`, OBJECT_NAME_COLLISION."""
-    raw, target = await _target(backend, parent, name)
-    if target is not None:
+    """Return the encoded `name` if the index knows nothing of this name in any case.
+
+    Errors: as `_target`, OBJECT_NAME_COLLISION. Making the file must still refuse the very name: others may have it.
+    """
+    raw = _encoded(backend, parent, name)
+    try:
+        taken = not backend.case_sensitive and (await backend.index(parent.descriptor)).find(name) is not None
+    except OSError as error:
+        raise _parent_error(error, f"look for {name!r}") from error
+    if taken:
         raise NtError(Status.OBJECT_NAME_COLLISION, f"{name!r} exists")
     return raw
+
+
+def _encoded(backend: PosixBackend, parent: PosixNode, name: str) -> bytes:
+    """Return `name` as the store spells it, if `parent` may take it.  Errors: as `_target`."""
+    backend.check_writable()
+    if is_reserved(name):
+        raise NtError(Status.ACCESS_DENIED, "the stream store is nobody's")
+    if not parent.is_directory:
+        raise NtError(Status.OBJECT_PATH_NOT_FOUND, "the parent is no directory")
+    return encode(name)
 
 
 def _is_same(one: int, other: int) -> bool:

@@ -12,18 +12,16 @@ every hit is verified by opening it, and an exact name never needs the index.
 from __future__ import annotations
 
 import os
-import time
 from collections import ChainMap, OrderedDict
 from collections.abc import Callable, Iterable
 
 from smbcore.nt.names import is_8dot3, stable_short_name, upcase
 from smbcore.vfs.posix import names
+from smbcore.vfs.posix.kernel import kernel_time_ns
+from smbcore.vfs.posix.xattr import XattrStore
 
 Key = tuple[int, int]
 Stamp = tuple[int, int]
-
-_CLOCK_REALTIME_COARSE = 5
-"""The clock of time stamps, which `time` has no name for  [clock_gettime(2)]."""
 
 _TICK_NS = 20_000_000
 """Longer than any kernel's tick."""
@@ -37,11 +35,6 @@ LARGE = 64 * 1024
 def stamp_of(status: os.stat_result) -> Stamp:
     """Return what an index of the directory is validated by."""
     return status.st_mtime_ns, status.st_ctime_ns
-
-
-def kernel_time_ns() -> int:
-    """Return the time that the kernel would stamp on a change now; not for anything that a client sees."""
-    return time.clock_gettime_ns(_CLOCK_REALTIME_COARSE)
 
 
 class DirectoryIndex:
@@ -223,21 +216,24 @@ def list_names(directory: int) -> list[str]:
 
 
 class NameChange:
-    """Our own change of names in one directory: check the index before, bring it up to date after.
+    """Our own change of names in one directory: check what is cached of it before, bring it up to date after.
 
-    `directory` is any descriptor of it, O_PATH too.
+    `directory` is any descriptor of it, O_PATH too; `carried` what is known of what directories carry.
     """
 
-    __slots__ = ("_directory", "_index", "_indexes", "_status")
+    __slots__ = ("_carried", "_directory", "_index", "_indexes", "_status")
 
-    def __init__(self, indexes: DirectoryIndexes, directory: int) -> None:
+    def __init__(self, indexes: DirectoryIndexes, directory: int, carried: XattrStore) -> None:
         self._indexes = indexes
+        self._carried = carried
         self._directory = directory
         self._status = os.fstat(directory)
         self._index = indexes.valid(self._status)
 
     def done(self, *, added: str | None = None, removed: Iterable[str] = ()) -> None:
         """Note what was removed and what was added then; the index follows where that is safe, else it is dropped."""
+        after = os.fstat(self._directory)
+        self._carried.follow(self._status, after)
         index = self._index
         if index is None:
             return
@@ -247,4 +243,4 @@ class NameChange:
                 return
         if added is not None:
             index.add(added)
-        index.follow(stamp_of(os.fstat(self._directory)))
+        index.follow(stamp_of(after))

@@ -9,7 +9,9 @@
 A value that the file system has no room for moves to a file of the side store, and a short mark takes its place.
 
 The cache is keyed by (device, inode) and an entry is good while the file's ctime is the one it was read at: any change
-of any extended attribute by anybody moves ctime.
+of any extended attribute by anybody moves ctime. So does every name that we make in a directory; the entry then holds
+for the new ctime. Had somebody else changed the directory at that very moment, nothing would show it: such an entry is
+read again after a second.
 """
 
 from __future__ import annotations
@@ -41,6 +43,7 @@ _VERSION = 1
 _HAS_CHANGE = 0x01
 _SPILLED = b"\xffHFSPILL"
 _TOKEN = 8
+_TRUST_NS = 1_000_000_000
 _NO_ROOM = frozenset({errno.ENOSPC, errno.E2BIG, errno.ERANGE})
 
 Key = tuple[int, int]
@@ -53,6 +56,7 @@ class Stored:
     creation        FILETIME, 0 where neither stored nor asked for yet
     change          change time a client set, good while mtime (100 ns since 1970) is `change_mtime`; 0 for none
     security_known  False: `security` is of an older stamp and is compared when it is read again
+    followed_at     time from which it held over changes of names without being read, ns; 0 for not at all
     """
 
     stamp: int = -1
@@ -64,11 +68,13 @@ class Stored:
     change_mtime: int = 0
     security: bytes | None = None
     security_known: bool = False
+    followed_at: int = 0
     values: dict[str, bytes | None] = field(default_factory=dict)
 
     def load(self, raw: bytes | None, stamp: int) -> None:
         """Take over the record `raw` (None: the file has none) read at `stamp`."""
         self.stamp = stamp
+        self.followed_at = 0
         self.security_known = False
         self.values.clear()
         self.attributes = self.reparse_tag = self.ea_size = self.change = 0
@@ -98,14 +104,16 @@ class XattrStore:
     """Reads and writes what files carry; one per backend.
 
     capacity  files remembered; at most twice as many are held
+    now       the kernel's time in ns
     reads     records read from the store so far, for tests and figures
     """
 
-    __slots__ = ("_capacity", "_old", "_side", "_young", "reads")
+    __slots__ = ("_capacity", "_now", "_old", "_side", "_young", "reads")
 
-    def __init__(self, side: SideStore, capacity: int = 20_000) -> None:
+    def __init__(self, side: SideStore, capacity: int = 20_000, now: Callable[[], int] = kernel.kernel_time_ns) -> None:
         self._side = side
         self._capacity = capacity
+        self._now = now
         self._young: dict[Key, Stored] = {}
         self._old: dict[Key, Stored] = {}
         self.reads = 0
@@ -135,7 +143,7 @@ class XattrStore:
     def current(self, descriptor: int, status: os.stat_result) -> Stored:
         """Return what the open file carries, up to date for `status`."""
         entry = self.entry((status.st_dev, status.st_ino))
-        if entry.stamp != status.st_ctime_ns:
+        if entry.stamp != status.st_ctime_ns or (entry.followed_at and self._is_doubtful(entry)):
             self.reads += 1
             entry.load(read(descriptor, DOS), status.st_ctime_ns)
             if not entry.creation:
@@ -146,7 +154,20 @@ class XattrStore:
         """Return the entry of a file if it is up to date for `status`."""
         key = (status.st_dev, status.st_ino)
         found = self._young.get(key) or self._old.get(key)
-        return found if found is not None and found.stamp == status.st_ctime_ns else None
+        if found is None or found.stamp != status.st_ctime_ns:
+            return None
+        return None if found.followed_at and self._is_doubtful(found) else found
+
+    def follow(self, before: os.stat_result, after: os.stat_result) -> None:
+        """Let what is known of a directory hold over a change of ours of the names in it; see the module."""
+        entry = self.known(before)
+        if entry is not None:
+            entry.stamp = after.st_ctime_ns
+            if not entry.followed_at:
+                entry.followed_at = self._now()
+
+    def _is_doubtful(self, entry: Stored) -> bool:
+        return not 0 <= self._now() - entry.followed_at < _TRUST_NS
 
     def adopt(self, status: os.stat_result, fetched: Fetched) -> Stored:
         """Take over what `fetch_by_name` found for a child of this status; not kept if it may be another file's."""

@@ -10,6 +10,8 @@ import pytest
 from smbcore.nt.status import NtError
 from smbcore.vfs.posix.backend import PosixBackend
 from smbcore.vfs.posix.directory import DirectoryIndex, DirectoryIndexes, NameChange
+from smbcore.vfs.posix.store import SideStore
+from smbcore.vfs.posix.xattr import XattrStore
 
 
 class Time:
@@ -222,7 +224,7 @@ def test_index_follows_only_if_nothing_else_happened(share: Path) -> None:
     directory = os.open(share, os.O_RDONLY)
     indexes.keep(os.fstat(directory), [])
     (share / "by others").touch()
-    change = NameChange(indexes, directory)
+    change = NameChange(indexes, directory, XattrStore(SideStore(directory)))
     (share / "ours").touch()
     change.done(added="ours")
     assert indexes.valid(os.fstat(directory)) is None

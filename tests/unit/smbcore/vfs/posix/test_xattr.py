@@ -64,6 +64,51 @@ async def test_own_changes_need_no_reading(posix: PosixBackend) -> None:
     root.close()
 
 
+async def test_names_that_we_make_need_no_reading_of_their_directory(posix: PosixBackend) -> None:
+    root = await posix.open(())
+    await posix.create(root, "d", directory=True, security=b"\1sd")
+    for number in range(5):
+        directory = await posix.open(("d",))
+        assert directory.look()[1] == b"\1sd"
+        made = await posix.create(directory, f"f{number}", directory=False)
+        await posix.rename(made, directory, f"g{number}", replace=False)
+        await posix.remove(made)
+        made.close()
+        directory.close()
+    assert posix.xattrs.reads == 0
+    root.close()
+
+
+async def test_change_by_others_while_we_make_a_name_is_seen_a_second_later(
+    share: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 1_000_000_000
+    posix = PosixBackend(share, now=lambda: now)
+    root = await posix.open(())
+    directory = await posix.create(root, "d", directory=True, attributes=0x20, security=b"\1old")
+    make = os.open
+
+    def meanwhile(path, flags, *args, **kwargs):
+        if path == b"f":
+            os.setxattr(share / "d", xattr.SECURITY, b"\1new")
+            os.setxattr(share / "d", xattr.DOS, Stored(attributes=0x22, creation=1).record())
+        return make(path, flags, *args, **kwargs)
+
+    monkeypatch.setattr(os, "open", meanwhile)
+    (await posix.create(directory, "f", directory=False)).close()
+    monkeypatch.undo()
+    now += 1_000_000_000
+    [(_, info)] = await root.entries(["d"])
+    assert (directory.security(), info.attributes) == (b"\1new", 0x32)
+    now -= 3_000_000_000  # somebody set the clock back
+    (await posix.create(directory, "g", directory=False)).close()
+    os.setxattr(share / "d", xattr.SECURITY, b"\1newer")
+    assert directory.security() == b"\1newer"
+    for node in (directory, root):
+        node.close()
+    posix.close()
+
+
 async def test_file_of_others_was_created_when_it_was_born(posix: PosixBackend, share: Path) -> None:
     (share / "f").write_text("x")
     os.utime(share / "f", ns=(0, 0))
