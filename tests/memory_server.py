@@ -28,6 +28,7 @@ from smbcore.server.connection import SmbConnection
 from smbcore.server.server import SmbServer
 from smbcore.server.shares import LEVELS, Grant
 from smbcore.state.configuration import ShareConfig, ShareOptions
+from smbcore.state.incidents import Incident
 from smbcore.vfs.memory.backend import MemoryBackend
 
 GUID = bytes(range(16))
@@ -50,6 +51,9 @@ class MemoryAccounts:
 
     def nt_hash(self, domain: str, user: str) -> bytes | None:
         return self.hashes.get(user.casefold())
+
+    def spelling(self, user: str) -> str:
+        return user.casefold() if user.casefold() in self.hashes else ""
 
     def identity(self, domain: str, user: str) -> Identity | None:
         if not user:
@@ -82,15 +86,32 @@ SHARES = (
 )
 
 
+class Trail:
+    """What was reported for the audit log."""
+
+    def __init__(self):
+        self.incidents: list[Incident] = []
+
+    def report(self, incident: Incident) -> bool:
+        self.incidents.append(incident)
+        return True
+
+    def only(self) -> Incident:
+        """Return the one incident that there is."""
+        assert len(self.incidents) == 1, self.incidents
+        return self.incidents[0]
+
+
 @dataclass
 class MemoryServer:
-    """The server under test, its clock and its volumes by share name."""
+    """The server under test, its clock, what it reported, and its volumes by share name."""
 
     server: SmbServer
     clock: Clock
     accounts: MemoryAccounts
     volumes: dict[str, Volume] = field(default_factory=dict)
     clients: list[Connection] = field(default_factory=list)
+    trail: Trail = field(default_factory=Trail)
 
     def attach(self) -> tuple[ClientEnd, SmbConnection]:
         """Open a connection; returns the client's transport and the server's connection."""
@@ -154,9 +175,12 @@ def make_server(
         volumes[share.name] = volume = Volume(backend(clock), settings, clock)
         return volume
 
-    server = SmbServer(config, clock, authenticator=authenticator, accounts=accounts, open_volume=open_volume)
+    trail = Trail()
+    server = SmbServer(
+        config, clock, authenticator=authenticator, accounts=accounts, open_volume=open_volume, trail=trail
+    )
     server.shares.load(SHARES)
-    return MemoryServer(server, clock, accounts, volumes)
+    return MemoryServer(server, clock, accounts, volumes, trail=trail)
 
 
 class Link:

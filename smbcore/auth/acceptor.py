@@ -81,6 +81,11 @@ class Exchange:
         self._left = legs - 1
         return Step(done=False, reply=reply)
 
+    @property
+    def claimed(self) -> str:
+        """The name of who wants to log on, as the client gave it; "" before it did. It is not proved."""
+        return self._acceptor.claimed
+
     def _advance(self, token: bytes) -> bytes:
         try:
             check_token(token)

@@ -131,10 +131,12 @@ class Mechanism(ContextProxy):
     """A context of the library that can say how it ended.
 
     name     what people call it: NTLM, Kerberos
+    claimed  name of who wants to log on, as the client gave it, before anything is proved
     outcome  set when the context is complete; a failure is an NtError out of `step`
     """
 
     name: str
+    claimed: str
     outcome: Outcome | None
 
     @property

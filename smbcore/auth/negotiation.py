@@ -44,6 +44,11 @@ class SpnegoAcceptor(NegotiateProxy):
         """The mechanism that was agreed on."""
         return self._made[self._chosen_mech]
 
+    @property
+    def claimed(self) -> str:
+        """The name of who wants to log on, as the client gave it; "" before it did."""
+        return next((mechanism.claimed for mechanism in self._made.values() if mechanism.claimed), "")
+
     def step(
         self, in_token: bytes | None = None, *, channel_bindings: GssChannelBindings | None = None
     ) -> bytes | None:

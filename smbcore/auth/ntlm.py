@@ -86,13 +86,13 @@ class NtlmMechanism(Mechanism, NTLMProxy):
         self._credential = None
         self._is_wrapped = True  # keeps tokens out of the library's log
         self._environment = environment
-        self._user = ""
+        self.claimed = ""
         self.outcome = None
 
     @property
     def client_principal(self) -> str | None:
         """The name of who logged on, as the client gave it."""
-        return self._user if self._complete else None
+        return self.claimed if self._complete else None
 
     @property
     def can_sign(self) -> bool:
@@ -166,26 +166,26 @@ class NtlmMechanism(Mechanism, NTLMProxy):
         return Outcome(anonymous_identity(), key, anonymous=True)
 
     def _check(self, message: Authenticate) -> Outcome:
-        self._user, domain = message.user_name or "", message.domain_name or ""
+        self.claimed, domain = message.user_name or "", message.domain_name or ""
         response = message.nt_challenge_response or b""
         blob = response[PROOF_SIZE:]
         if len(blob) < CLIENT_CHALLENGE_SIZE or not blob.startswith(_RESPONSE_TYPES):
-            raise NtError(Status.LOGON_FAILURE, f"{domain}\\{self._user} offers only LM or NTLMv1")
+            raise NtError(Status.LOGON_FAILURE, f"{domain}\\{self.claimed} offers only LM or NTLMv1")
         pairs = av_pairs(blob[CLIENT_CHALLENGE_SIZE:])  # malformed ones are no matter of the password
-        nt_hash = self._environment.nt_hash(domain, self._user)
+        nt_hash = self._environment.nt_hash(domain, self.claimed)
         # From here to the comparison the same is done for users that do not exist.
-        key = ntowfv2(nt_hash or _NO_KEY, self._user, domain)
+        key = ntowfv2(nt_hash or _NO_KEY, self.claimed, domain)
         proof = md5_mac(key, cast("Challenge", self._temp_challenge).server_challenge + blob)
         fits = hmac.compare_digest(proof, response[:PROOF_SIZE])
         if nt_hash is None and self._environment.allow_guest:
             return Outcome(self._environment.guest(), b"", guest=True)
         if nt_hash is None or not fits:
-            raise NtError(Status.LOGON_FAILURE, f"unknown user or wrong password for {domain}\\{self._user}")
+            raise NtError(Status.LOGON_FAILURE, f"unknown user or wrong password for {domain}\\{self.claimed}")
         session_key = exported_session_key(message.flags, md5_mac(key, proof), message.encrypted_random_session_key)
         self._check_bindings(pairs)
         if int.from_bytes(pairs.get(AvId.flags, b""), "little") & AvFlags.mic:
             self._check_mic(message, session_key)
-        return Outcome(self._environment.identity(domain, self._user), session_key)
+        return Outcome(self._environment.identity(domain, self.claimed), session_key)
 
     def _check_mic(self, message: Authenticate, session_key: bytes) -> None:
         """The client said under its proof that there is a MIC: all three messages must be as it saw them."""

@@ -153,6 +153,7 @@ class Core:
             accounts=accounts,
             open_volume=lambda share: configure.open_posix_volume(share, self._clock, config.break_timeout),
             records=mirror,
+            trail=mirror,
         )
         server.shares.load(configure.all_shares(configuration, accounts))
         return server

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from smbcore.nt.status import NtError, Status
 from smbcore.proto.keys import DIALECT_300, SIGNING_AES_GMAC
+from smbcore.server.reporting import report
 from smbcore.server.session import SessionState, SmbChannel
 
 if TYPE_CHECKING:
@@ -70,6 +71,10 @@ def verify(rq: SmbRequest, session: SmbSession) -> None:
     if signer is None or not rq.signed:
         return
     if channel is None and not signer.verify(rq.view, from_server=False):  # that of a channel has been checked before
+        report(
+            rq.connection, None, "session.bind", "signature",
+            what=f"session of {session.user}", status=Status.ACCESS_DENIED,
+        )  # fmt: skip
         raise NtError(Status.ACCESS_DENIED, "bad signature of a binding request")
     rq.reply_signer = signer
 

@@ -20,6 +20,7 @@ from smbcore.server.lease import LeaseTable
 from smbcore.server.pipe_context import SessionPipeContext
 from smbcore.server.record import OpenRecord, RecordIndex
 from smbcore.server.replies import BufferPool
+from smbcore.server.reporting import AuditTrail, NoTrail, report
 from smbcore.server.session import SessionState, SmbSession
 from smbcore.server.shares import ShareTable
 from smbcore.state.errors import StateUnavailableError
@@ -90,6 +91,7 @@ class SmbServer:
         accounts: AccountStore,
         open_volume: Callable[[ShareConfig], Volume],
         records: RecordKeeper | None = None,
+        trail: AuditTrail | None = None,
         pipes: PipeRegistry | None = None,
     ) -> None:
         self.config = config
@@ -97,6 +99,7 @@ class SmbServer:
         self.authenticator = authenticator
         self.accounts = accounts
         self.records: RecordKeeper = records or NoRecords()
+        self.trail: AuditTrail = trail or NoTrail()
         self.pipes = pipes or PipeRegistry()
         self.commands = COMMANDS
         self.pool = BufferPool()
@@ -208,6 +211,9 @@ class SmbServer:
             return
         if old.token.user == successor.token.user:
             old.close()
+            return
+        for connection in successor.channels:
+            report(connection, successor, "session.previous", "user", what=f"session of {old.user}")
 
     # -- trees and opens --
 

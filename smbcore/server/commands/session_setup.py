@@ -11,6 +11,7 @@ from smbcore.proto.signing import Signer
 from smbcore.server.binding import binding_channel, no_channel
 from smbcore.server.config import Encryption
 from smbcore.server.protection import check_binding, protect_again, protect_new
+from smbcore.server.reporting import sign_in_refused
 from smbcore.server.request import SmbRequest
 from smbcore.server.session import SessionEvent, SessionState, SmbChannel, SmbSession
 from smbcore.wire.header import FLAG_SIGNED
@@ -31,9 +32,11 @@ async def session_setup(rq: SmbRequest, msg: SessionSetupRequest) -> SessionSetu
         _hash_exchange(rq, channel)
     if channel.exchange is None:
         channel.exchange = rq.server.authenticator.begin()
+    exchange = channel.exchange
     try:
-        step = channel.exchange.step(bytes(msg.security_buffer))
+        step = exchange.step(bytes(msg.security_buffer))
     except NtError as error:
+        sign_in_refused(channel, exchange.claimed, error)
         _refused(channel, error)
         raise
     if not step.done:
@@ -44,6 +47,7 @@ async def session_setup(rq: SmbRequest, msg: SessionSetupRequest) -> SessionSetu
     try:
         flags = _authenticated(rq, msg, channel, step)
     except NtError as error:
+        sign_in_refused(channel, exchange.claimed, error)
         _refused(channel, error)
         raise
     await _promise(channel.session)
