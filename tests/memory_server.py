@@ -16,6 +16,7 @@ from smbcore.client.session import sign_in
 from smbcore.crypto.md4 import nt_hash
 from smbcore.fsa.api import VolumeConfig
 from smbcore.fsa.backend import Backend
+from smbcore.fsa.offload import TokenTable
 from smbcore.fsa.volume import Volume
 from smbcore.nt.clock import Clock, SystemClock
 from smbcore.nt.sid import ANONYMOUS, AUTHENTICATED_USERS, EVERYONE, NETWORK, USERS, Sid
@@ -169,10 +170,11 @@ def make_server(
     names = ServerNames(netbios="HOLDFAST", dns="holdfast", domain="WORKGROUP")
     authenticator = Authenticator(accounts, names, config.allow_anonymous, config.allow_guest, clock=clock)
     volumes: dict[str, Volume] = {}
+    tokens = TokenTable(clock)
 
     def open_volume(share: ShareConfig) -> Volume:
         settings = VolumeConfig(default_security=default_security(), break_timeout=config.break_timeout)
-        volumes[share.name] = volume = Volume(backend(clock), settings, clock)
+        volumes[share.name] = volume = Volume(backend(clock), settings, clock, tokens)
         return volume
 
     trail = Trail()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from smbcore.fsa import fsctl
 from smbcore.nt.access import FILE_APPEND_DATA, FILE_EXECUTE, FILE_READ_DATA, FILE_WRITE_DATA
 from smbcore.nt.attributes import FILE_ATTRIBUTE_SPARSE_FILE
 from smbcore.nt.info.fsctl import CopyChunkResponse
@@ -112,12 +111,19 @@ async def _copy(
         raise NtError(Status.INVALID_VIEW_SIZE, f"source ends before {source_offset + length:#x}")
     if not clone:
         _check_ranges(opened, source, source_offset, offset, length)
-    fsctl.prepare_change(opened)
-    if source.volume is opened.volume:
-        copied = await opened.node.copy_range(source.node, source_offset, offset, length, clone=clone)
-    else:
-        buffer = memoryview(bytearray(length))
-        copied = await source.node.read_into(source_offset, buffer)
-        await opened.node.write(offset, buffer[:copied])
+    opened.prepare_change()
+    copied = await transfer(opened, source, source_offset, offset, length, clone=clone)
     opened.after_write()
+    return copied
+
+
+async def transfer(
+    opened: Open, source: Open, source_offset: int, offset: int, length: int, *, clone: bool = False
+) -> int:
+    """Move the bytes of a copy whose checks are done; return how many there were, less at the end of the source."""
+    if source.volume is opened.volume:
+        return await opened.node.copy_range(source.node, source_offset, offset, length, clone=clone)
+    buffer = memoryview(bytearray(length))
+    copied = await source.node.read_into(source_offset, buffer)
+    await opened.node.write(offset, buffer[:copied])
     return copied

@@ -26,9 +26,10 @@ class StreamState:
     opens           in the order of opening
     oplocks         None until somebody asked for one;  ranges  None until somebody locked one
     delete_pending  a named stream is removed when its last open closes
+    changed         changes of the data beside what the opens that are there wrote; see `data_changes`
     """
 
-    __slots__ = ("delete_pending", "file", "name", "opens", "oplocks", "ranges")
+    __slots__ = ("changed", "delete_pending", "file", "name", "opens", "oplocks", "ranges")
 
     def __init__(self, file: FileState, name: str) -> None:
         self.file = file
@@ -37,6 +38,11 @@ class StreamState:
         self.oplocks: Oplocks | None = None
         self.ranges: ByteRanges | None = None
         self.delete_pending = False
+        self.changed = 0
+
+    def data_changes(self) -> int:
+        """Return a count that every change of the data through an open moves on."""
+        return self.changed + sum(opened.writes for opened in self.opens)
 
     def ensure_ranges(self) -> ByteRanges:
         """Return the byte ranges of this stream."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
-from smbcore.fsa import notify, reparse
+from smbcore.fsa import notify, offload, reparse
 from smbcore.fsa.set_info import STORED
 from smbcore.nt import attributes as fa
 from smbcore.nt.access import FILE_APPEND_DATA, FILE_READ_DATA, FILE_WRITE_ATTRIBUTES, FILE_WRITE_DATA
@@ -86,19 +86,10 @@ async def _set_zero_data(opened: Open, data: bytes, max_output: int) -> bytes:
         ranges = opened.stream_state.ranges
         if ranges is not None:
             ranges.check_write(opened, zero.offset, beyond - zero.offset)
-        prepare_change(opened)
+        opened.prepare_change()
         await opened.node.zero_range(zero.offset, beyond)
         opened.after_write()
     return b""
-
-
-def prepare_change(opened: Open) -> None:
-    """Do what precedes every change of data: break caches of others, set ARCHIVE."""
-    oplocks = opened.stream_state.oplocks
-    if oplocks is not None and oplocks.holders:
-        oplocks.break_all(opened, opened.oplock_key)
-    if not opened.file.archive_known:
-        opened.set_archive()
 
 
 async def _query_allocated_ranges(opened: Open, data: bytes, max_output: int) -> bytes:
@@ -156,7 +147,7 @@ async def _trim(opened: Open, data: bytes, max_output: int) -> bytes:
         if end > start:
             if ranges is not None:
                 ranges.check_write(opened, start, end - start)
-            prepare_change(opened)
+            opened.prepare_change()
             await opened.node.zero_range(start, end)
             opened.after_write()
         done += 1
@@ -278,6 +269,8 @@ _CONTROLS: dict[int, Callable[[Open, bytes, int], Awaitable[bytes]]] = {
     codes.FSCTL_QUERY_ALLOCATED_RANGES: _query_allocated_ranges,
     codes.FSCTL_QUERY_FILE_REGIONS: _query_file_regions,
     codes.FSCTL_FILE_LEVEL_TRIM: _trim,
+    codes.FSCTL_OFFLOAD_READ: offload.read,
+    codes.FSCTL_OFFLOAD_WRITE: offload.write,
     codes.FSCTL_GET_COMPRESSION: _get_compression,
     codes.FSCTL_SET_COMPRESSION: _set_compression,
     codes.FSCTL_GET_OBJECT_ID: _get_object_id,

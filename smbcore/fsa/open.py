@@ -327,6 +327,14 @@ class Open:
             raise NtError(Status.ACCESS_DENIED, f"append-only, {offset:#x} is before the end")
         return offset
 
+    def prepare_change(self) -> None:
+        """Do what precedes a change of the data: break caches of others, set ARCHIVE."""
+        oplocks = self.stream_state.oplocks
+        if oplocks is not None and oplocks.holders:
+            oplocks.break_all(self, self.oplock_key)
+        if not self.file.archive_known:
+            self.set_archive()
+
     def after_write(self) -> None:
         """Keep sticky times, tell watchers; called after every change of the data through this open."""
         volume = self.volume
@@ -510,6 +518,7 @@ class Open:
         volume = self.volume
         volume.opens.discard(self)
         times.writer_closes(self)
+        stream.changed += self.writes
         self.file.remove(self, stream)
         if self.reserved:
             reserved.release(self)

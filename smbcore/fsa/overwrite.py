@@ -26,6 +26,7 @@ async def replace_content(opened: Open, p: OpenParameters, info: NodeInfo) -> No
     oplocks = opened.stream_state.oplocks
     if oplocks is not None and oplocks.holders:
         oplocks.break_all(opened, p.oplock_key)
+    opened.stream_state.changed += 1
     await node.set_end_of_file(0)
     if p.allocation_size:
         await node.set_allocation(p.allocation_size)

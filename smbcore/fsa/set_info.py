@@ -132,20 +132,13 @@ def _check_size(opened: Open, size: int) -> None:
 async def set_end_of_file(opened: Open, size: int) -> None:
     """Truncate or extend  [MS-FSA 2.1.5.15.4].  Errors: ACCESS_DENIED;  INVALID_PARAMETER;  DISK_FULL."""
     _check_size(opened, size)
-    _break_caches(opened)
-    if not opened.file.archive_known:
-        opened.set_archive()
+    opened.prepare_change()
     await opened.node.set_end_of_file(size)
     _size_changed(opened)
 
 
-def _break_caches(opened: Open) -> None:
-    oplocks = opened.stream_state.oplocks
-    if oplocks is not None and oplocks.holders:
-        oplocks.break_all(opened, opened.oplock_key)
-
-
 def _size_changed(opened: Open) -> None:
+    opened.stream_state.changed += 1
     opened.forget_info()
     times.settle_write_time(opened)
     if opened.sticky is not None:
@@ -162,9 +155,7 @@ async def _allocation(opened: Open, data: bytes) -> None:
     """Reserve or give up space; less than the size truncates  [MS-FSA 2.1.5.15.1]."""
     size = file.AllocationInformation.decode(data).value
     _check_size(opened, size)
-    _break_caches(opened)
-    if not opened.file.archive_known:
-        opened.set_archive()
+    opened.prepare_change()
     if size < opened.node.info().end_of_file:
         await opened.node.set_end_of_file(size)
     else:

@@ -15,6 +15,7 @@ from smbcore.fsa.backend import Backend, Node, NodeInfo, Observation, VolumeInfo
 from smbcore.fsa.file_table import FileTable, StreamState
 from smbcore.fsa.local_changes import LocalChanges
 from smbcore.fsa.notify import Notifier
+from smbcore.fsa.offload import TokenTable
 from smbcore.fsa.open import Open
 from smbcore.fsa.opening import open_file
 from smbcore.fsa.security import SecurityCache
@@ -60,15 +61,17 @@ class Volume:
     table      who has what open, by file
     notifier   the watches
     local      changes that other processes make
-    tunnel     names that went lately
+    tunnel     names that went lately;  tokens  what clients may copy by naming it
     compresses the store compresses files with the attribute COMPRESSED
     snapshots  the earlier versions of the volume;  is_snapshot  this is one of them
     changes    counts changes of metadata or data, so that what was read before can be told from fresh
     read_only  every change is refused, by configuration or by the store
     """
 
-    def __init__(self, backend: Backend, config: VolumeConfig, clock: Clock) -> None:
-        """Make a volume; `backend` belongs to it from now on and is closed with it."""
+    def __init__(self, backend: Backend, config: VolumeConfig, clock: Clock, tokens: TokenTable | None = None) -> None:
+        """Make a volume; `backend` belongs to it from now on and is closed with it. Those that are to copy by token
+        from one to the other share `tokens`.
+        """
         facts = backend.volume_info()
         self.backend = backend
         self.config = config
@@ -81,6 +84,7 @@ class Volume:
         self.security = SecurityCache(config.default_security, canonical=config.canonical_inheritance)
         self.local = LocalChanges(self)
         self.tunnel = TunnelCache()
+        self.tokens = TokenTable(clock) if tokens is None else tokens
         self.snapshots = Snapshots(self)
         self.is_snapshot = False
         self.snapshot_folder = backend.snapshot_folder
@@ -119,7 +123,7 @@ class Volume:
 
     def of_snapshot(self, backend: Backend) -> Volume:
         """Return the volume of a snapshot of this one."""
-        past = Volume(backend, replace(self.config, read_only=True), self.clock)
+        past = Volume(backend, replace(self.config, read_only=True), self.clock, self.tokens)
         past.is_snapshot = True
         past.snapshots = self.snapshots
         return past

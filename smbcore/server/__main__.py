@@ -23,6 +23,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from smbcore.control.errors import ControlUnavailable
 from smbcore.control.messages import Pong
 from smbcore.control.server import ControlServer
+from smbcore.fsa.offload import TokenTable
 from smbcore.nt import filetime
 from smbcore.nt.clock import SystemClock
 from smbcore.server import configure, management, survival
@@ -146,12 +147,13 @@ class Core:
     def _make_server(self, configuration: Configuration, mirror: Mirror) -> SmbServer:
         accounts = AccountStore(configuration)
         config = configure.server_config(configuration.settings, test_controls=self._options.test_controls)
+        tokens = TokenTable(self._clock)
         server = SmbServer(
             config,
             self._clock,
             authenticator=configure.authenticator(configuration.settings, accounts, self._clock),
             accounts=accounts,
-            open_volume=lambda share: configure.open_posix_volume(share, self._clock, config.break_timeout),
+            open_volume=lambda share: configure.open_posix_volume(share, self._clock, config.break_timeout, tokens),
             records=mirror,
             trail=mirror,
         )

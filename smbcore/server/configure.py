@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from smbcore.auth.acceptor import Authenticator, ServerNames
 from smbcore.fsa.api import VolumeConfig
+from smbcore.fsa.offload import TokenTable
 from smbcore.fsa.volume import Volume
 from smbcore.nt.guid import from_text
 from smbcore.nt.sddl import from_sddl
@@ -103,7 +104,7 @@ def volume_config(share: ShareConfig, break_timeout: float) -> VolumeConfig:
     )
 
 
-def open_posix_volume(share: ShareConfig, clock: Clock, break_timeout: float) -> Volume:
+def open_posix_volume(share: ShareConfig, clock: Clock, break_timeout: float, tokens: TokenTable) -> Volume:
     """Open the folder behind a share.  Raises NtError or OSError where it cannot be used."""
     backend = PosixBackend(share.path, case_sensitive=share.options.case_sensitive)
-    return Volume(backend, volume_config(share, break_timeout), clock)
+    return Volume(backend, volume_config(share, break_timeout), clock, tokens)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-from smbcore.nt.info import fsctl
+from smbcore.nt.info import fsctl, offload
 from smbcore.nt.info.interfaces import encode_interfaces
 from smbcore.nt.status import NtError, Status
 from smbcore.proto.errors import ProtocolViolation
@@ -186,6 +186,17 @@ async def duplicate_extents(rq: SmbRequest, msg: IoctlRequest) -> bytes:
     return b""
 
 
+async def offload_write(rq: SmbRequest, msg: IoctlRequest) -> bytes:
+    """Copy what a token stands for, and keep it as the share keeps what is written  [MS-SMB2 3.3.5.15]."""
+    target = find_open(rq, msg.file_id)
+    output: bytes = await rq.suspend(target.file.fsctl(msg.ctl_code, msg.input, msg.max_output_response))
+    written = offload.OffloadWriteResult.decode(output).length_written
+    target.bytes_written += written
+    if written and rq.tree.share.stable_writes:
+        await rq.suspend(target.file.node.flush())
+    return output
+
+
 async def dfs_referrals(_rq: SmbRequest, _msg: IoctlRequest) -> bytes:
     """Refuse: this server is no part of a DFS name space  [MS-SMB2 3.3.5.15.2]."""
     raise NtError(Status.FS_DRIVER_REQUIRED, "no DFS here")
@@ -200,6 +211,7 @@ HANDLERS: Final[dict[int, Callable[[SmbRequest, IoctlRequest], Awaitable[bytes]]
     fsctl.FSCTL_SRV_COPYCHUNK_WRITE: copy_chunk,
     fsctl.FSCTL_DUPLICATE_EXTENTS_TO_FILE: duplicate_extents,
     fsctl.FSCTL_DUPLICATE_EXTENTS_TO_FILE_EX: duplicate_extents,
+    fsctl.FSCTL_OFFLOAD_WRITE: offload_write,
     fsctl.FSCTL_DFS_GET_REFERRALS: dfs_referrals,
     fsctl.FSCTL_DFS_GET_REFERRALS_EX: dfs_referrals,
 }
