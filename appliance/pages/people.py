@@ -23,6 +23,7 @@ from appliance.services.scopes import SCOPES
 
 router = APIRouter(prefix="/people")
 
+_PROTECTION = ("signing_required", "encryption_required")
 _SIGN_INS = 8
 _SHOWN = 50
 
@@ -44,13 +45,15 @@ def users(page: Page) -> Response:
 @router.get("/users/new")
 def show_new_user(page: Page) -> Response:
     """Show an empty form."""
-    return _draw_user_form(page, {"name": "", "full_name": "", "role": "user", "groups": []}, FormErrors())
+    empty = {"name": "", "full_name": "", "role": "user", "groups": []} | dict.fromkeys(_PROTECTION, False)
+    return _draw_user_form(page, empty, FormErrors())
 
 
 @router.post("/users/new")
 def create_user(page: Page, form: Posted) -> Response:
     """Add a user, and put them into groups."""
-    values = {name: text(form, name) for name in ("name", "full_name", "role")}
+    values: dict[str, Any] = {name: text(form, name) for name in ("name", "full_name", "role")}
+    values |= {name: ticked(form, name) for name in _PROTECTION}
     groups, errors = texts(form, "group"), _repeated(form)
     if not errors:
         with errors.noted():
@@ -72,7 +75,8 @@ def show_user(page: Page, name: str) -> Response:
 def change_user(page: Page, name: str, form: Posted) -> Response:
     """Change a user."""
     errors = FormErrors()
-    changes = {key: text(form, key) for key in ("name", "full_name", "role")} | {"enabled": ticked(form, "enabled")}
+    changes: dict[str, Any] = {key: text(form, key) for key in ("name", "full_name", "role")}
+    changes |= {key: ticked(form, key) for key in ("enabled", *_PROTECTION)}
     with errors.noted():
         changed = people.change_user(page.work, name, changes, _version(form))
         _join(page, changed.name, texts(form, "group"))

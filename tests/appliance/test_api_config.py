@@ -144,6 +144,52 @@ async def test_disabling_a_user_ends_their_sessions(service, api):
     assert any(isinstance(message, DisconnectUser) and message.name == "anna" for message in service.core.heard)
 
 
+PROTECTION = ("signing_required", "encryption_required")
+
+
+@pytest.mark.parametrize("field", PROTECTION)
+async def test_a_user_may_have_to_sign_or_encrypt(service, api, field):
+    # 1 nothing is demanded unless asked for
+    plain = await api.post("/api/v1/users", json={"name": "anna"})
+    assert [plain.json()[name] for name in PROTECTION] == [False, False]
+    # 2 a change needs the version, raises it, and is told to the core
+    refused = await api.patch("/api/v1/users/anna", json={field: True}, headers={"If-Match": '"v9"'})
+    assert refused.status_code == 412
+    assert refused.json()["current"][field] is False
+    heard = len(service.core.heard)
+    changed = await api.patch("/api/v1/users/anna", json={field: True}, headers={"If-Match": '"v1"'})
+    assert (changed.status_code, changed.headers["ETag"]) == (200, '"v2"')
+    assert {name: changed.json()[name] for name in PROTECTION} == dict.fromkeys(PROTECTION, False) | {field: True}
+    assert any(isinstance(message, ReloadConfiguration) for message in service.core.heard[heard:])
+    # 3 sessions that are open are left alone
+    assert not any(isinstance(message, DisconnectUser) for message in service.core.heard)
+    # 4 another field's change leaves it, the audit log knows
+    again = await api.patch("/api/v1/users/anna", json={"full_name": "Anna"}, headers={"If-Match": '"v2"'})
+    assert again.json()[field] is True
+    with service.state.engine.connect() as connection:
+        assert field in str(connection.execute(select(audit)).all())
+
+
+@pytest.mark.parametrize("value", [None, "maybe", 7])
+async def test_such_a_demand_is_true_or_false(api, value):
+    await api.post("/api/v1/users", json={"name": "anna"})
+    answer = await api.patch("/api/v1/users/anna", json={"encryption_required": value}, headers={"If-Match": '"v1"'})
+    assert answer.status_code == 422
+    assert "encryption_required" in answer.text
+
+
+async def test_a_user_is_made_with_demands(api):
+    made = await api.post("/api/v1/users", json={"name": "anna", "encryption_required": True})
+    assert (made.json()["signing_required"], made.json()["encryption_required"]) == (False, True)
+
+
+async def test_the_description_says_what_happens_to_open_sessions(api):
+    shapes = (await api.get("/api/v1/openapi.json")).json()["components"]["schemas"]
+    for shape in ("User", "UserCreate", "UserChange"):
+        for field in PROTECTION:
+            assert "sessions that are open go on as they are" in shapes[shape]["properties"][field]["description"]
+
+
 async def test_nobody_takes_their_own_rights_away(api):
     for change in ({"role": "user"}, {"enabled": False}):
         answer = await api.patch("/api/v1/users/admin", json=change, headers={"If-Match": "*"})

@@ -62,6 +62,35 @@ def test_users_come_and_go(run, password_file):
     assert json.loads(run("user", "list", "--json")[1]) == []
 
 
+def test_users_are_told_to_sign_and_encrypt(run, password_file):
+    run("init")
+    # 1 when they are added
+    run("user", "add", "anna", "--require-encryption", "--password-file", password_file)
+    run("user", "add", "bert", "--password-file", password_file)
+    demands = [(item["signing_required"], item["encryption_required"]) for item in listed(run)]
+    assert demands == [(False, True), (False, False)]
+    # 2 and later, each by itself
+    status, output, _ = run("user", "protect", "anna", "--require-signing")
+    assert (status, output) == (0, "User anna must sign and encrypt, from the next sign-in on.\n")
+    status, output, _ = run("user", "protect", "anna", "--no-require-signing", "--no-require-encryption")
+    assert (status, output) == (0, "User anna must neither sign nor encrypt, from the next sign-in on.\n")
+    run("user", "protect", "bert", "--require-signing")
+    demands = [(item["signing_required"], item["encryption_required"]) for item in listed(run)]
+    assert demands == [(False, False), (True, False)]
+    # 3 the table shows it
+    header, _, bert = run("user", "list")[1].splitlines()[:3]
+    assert "MUST" in header
+    assert "sign" in bert.split()
+    # 4 a command that says nothing is a mistake
+    status, _, errors = run("user", "protect", "bert")
+    assert status == 2
+    assert "nothing to change" in errors
+
+
+def listed(run):
+    return json.loads(run("user", "list", "--json")[1])
+
+
 def test_groups_and_shares(run, password_file, tmp_path):
     run("init", "--admin", "boss", "--password-file", password_file)
     run("group", "add", "staff", "--member", "boss")

@@ -118,6 +118,31 @@ async def test_a_form_that_is_refused_comes_back_as_it_was_typed(browser):
     assert '<option value="read" selected>' in answer.text
 
 
+async def test_a_user_is_told_to_sign_and_encrypt_with_forms_alone(browser):
+    # 1 the form says when it takes effect, and what is demanded comes back ticked
+    shown = (await browser.get("/people/users/new")).text
+    assert "A change takes effect at the next sign-in: connections that are open go on as they are." in shown
+    data = {"csrf_token": csrf_of(shown), "name": "anna", "role": "user", "encryption_required": "1"}
+    wrong = await browser.post("/people/users/new", data=data | {"password": "one of eight", "password_again": "other"})
+    assert 'name="encryption_required" value="1" checked' in wrong.text
+    passwords = {"password": "one of eight", "password_again": "one of eight"}
+    assert (await browser.post("/people/users/new", data=data | passwords)).status_code == 303
+    # 2 the user's page shows it, so does the list
+    page = (await browser.get("/people/users/anna")).text
+    assert "connections that are open go on as they are until you end their sessions." in page
+    assert 'name="encryption_required" value="1" checked' in page
+    assert 'name="signing_required" value="1">' in page
+    listed = (await browser.get("/people/users")).text
+    assert "must encrypt" in listed
+    assert "must sign" not in listed
+    # 3 and what is not ticked is not demanded any more
+    change = {"csrf_token": csrf_of(page), "version": "1", "name": "anna", "role": "user", "enabled": "1"}
+    assert (await browser.post("/people/users/anna", data=change | {"signing_required": "1"})).status_code == 303
+    listed = (await browser.get("/people/users")).text
+    assert "must sign" in listed
+    assert "must encrypt" not in listed
+
+
 async def test_a_user_is_added_changed_and_removed_with_forms_alone(browser):
     secret = csrf_of((await browser.get("/people/users/new")).text)
     await browser.post("/people/groups/new", data={"csrf_token": secret, "name": "staff"})
@@ -128,6 +153,7 @@ async def test_a_user_is_added_changed_and_removed_with_forms_alone(browser):
     assert (await browser.post("/people/users/new", data=data | passwords)).status_code == 303
     page = (await browser.get("/people/users/anna")).text
     assert 'value="staff" checked' in page
+    assert 'name="signing_required" value="1">' in page
     change = {"csrf_token": secret, "version": "1", "name": "anna", "full_name": "Anna B", "role": "user"}
     assert (await browser.post("/people/users/anna", data=change)).status_code == 303
     listed = (await browser.get("/people/users")).text

@@ -58,3 +58,9 @@ def test_the_manual_lists_every_option_with_its_effect(cls):
         assert info.doc in line, info.name
         assert all(choice in line for choice in info.choices), info.name
         assert all(str(limit) in line for limit in (info.minimum, info.maximum) if limit is not None), info.name
+
+
+@pytest.mark.parametrize("switch", ["signing_required", "encryption_required"])
+def test_the_manual_lists_the_switches_of_a_user(switch):
+    _, manual = (Path(__file__).parents[4] / "docs" / "options.md").read_text().split("## User")
+    assert f"| `{switch}` | false |" in manual
