@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from smbcore.nt.errors import WireError
 from smbcore.nt.status import NtError, Status
-from smbcore.wire.header import FLAG_RELATED, unpack
+from smbcore.wire.header import CREATE, FLAG_RELATED, unpack
 
 if TYPE_CHECKING:
     from smbcore.proto.signing import Signer
@@ -84,6 +84,11 @@ class Chain:
         """Raise INVALID_PARAMETER if a related request needs the tree that the one before did not find."""
         if rq.related and self.tree_id is None:
             raise NtError(Status.INVALID_PARAMETER, "the request before has no tree connect")
+
+    def failed(self, rq: SmbRequest, status: Status) -> None:
+        """Remember why there is no open for those that relate to a CREATE; an open of before is not what they mean."""
+        if rq.command == CREATE:
+            self.file_id, self.failure = None, status
 
     def related_file_id(self) -> bytes:
         """Return the file id for a related request; raises the failure of the CREATE, or INVALID_HANDLE."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Coroutine, Iterator, Sequence
+from collections.abc import Coroutine, Sequence
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from smbcore.nt.errors import WireError
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from smbcore.fsa.api import FileRange
     from smbcore.nt.clock import TimerHandle
     from smbcore.proto.signing import Signer
-    from smbcore.server.open import SmbOpen
     from smbcore.server.request import SmbRequest
     from smbcore.server.server import SmbServer
     from smbcore.server.session import SmbChannel
@@ -89,11 +88,11 @@ class SmbConnection:
     """
 
     __slots__ = (
-        "_async", "_auth_timer", "_limits_told", "_next_async_id", "_pending", "acknowledged", "bindings", "channels",
-        "cipher", "client_capabilities", "client_guid", "client_name", "client_security_mode", "closed", "commands",
-        "created_at", "dialect", "ended", "max_read", "max_transact", "max_write", "name", "negotiate_message",
-        "negotiated_dialects", "number", "preauth", "server", "server_capabilities", "server_security_mode",
-        "signing_algorithm", "stalled", "supports_multi_credit", "supports_notifications", "transport", "window",
+        "_async", "_auth_timer", "_limits_told", "_next_async_id", "_pending", "_silent", "acknowledged", "bindings",
+        "channels", "cipher", "client_capabilities", "client_guid", "client_name", "client_security_mode", "closed",
+        "commands", "created_at", "dialect", "ended", "max_read", "max_transact", "max_write", "name",
+        "negotiate_message", "negotiated_dialects", "number", "preauth", "server", "server_capabilities",
+        "server_security_mode", "signing_algorithm", "stalled", "supports_multi_credit", "supports_notifications", "transport", "window",
     )  # fmt: skip
 
     def __init__(self, server: SmbServer, transport: Transport, number: int) -> None:
@@ -127,6 +126,7 @@ class SmbConnection:
         self._limits_told: set[str] = set()
         self._pending: dict[int, SmbRequest] = {}
         self._async: dict[int, SmbRequest] = {}
+        self._silent: set[SmbRequest] = set()
         self._next_async_id = 1
         self._auth_timer: TimerHandle | None = server.clock.call_later(
             server.config.limits.authentication_seconds, self._not_signed_in
@@ -155,8 +155,11 @@ class SmbConnection:
     def _receive_sealed(self, frame: memoryview) -> None:
         """Open a transform message and work on what was in it  [MS-SMB2 3.3.5.2.1.1].
 
-        The session need not be on this connection: whoever has its key is told so under its protection.
+        The session need not be on this connection: whoever has its key is told so under its protection. What is inside
+        must be for that session (`dispatch.begin`).
         """
+        if not self.cipher:
+            raise ProtocolViolation("encrypted, on a connection that has no cipher")
         session = self.server.sessions.get(transform_session_id(frame))
         if session is None or (unsealer := session.unsealer) is None:
             raise ProtocolViolation("encrypted for an unknown session, or one without keys")
@@ -201,9 +204,13 @@ class SmbConnection:
         if rq.sealed is not None and rq.sealed.unsealer is not None:
             rq.sealed.unsealer.detach()
         rq.cancel_status = Status.CANCELLED
-        rq.holds_up = under_way.begin(rq)
+        rq.under_way = under_way.begin(rq)
         rq.task = self.server.request_task(coroutine)
         self._pending[rq.message_id] = rq
+        self.note_wait(rq)
+
+    def note_wait(self, rq: SmbRequest) -> None:
+        """A request that is a task begins to wait: where it lasts, it counts and its client is told."""
         self.server.clock.call_later(self.server.config.interim_delay, self._interim_due, rq)
 
     def cancel(self, rq: SmbRequest, status: Status = Status.CANCELLED) -> None:
@@ -216,20 +223,23 @@ class SmbConnection:
             asyncio.get_running_loop().call_soon(rq.task.cancel)
 
     def _interim_due(self, rq: SmbRequest) -> None:
-        if rq.waits and self._pending.get(rq.message_id) is rq:
-            if len(self._async) >= self.server.config.limits.pending_per_connection:
-                self.cancel(rq, self.limited("requests that wait").status)
-                return
-            if rq.chain is not None and rq.chain.is_needed and rq.command in _WITHOUT_END:
-                # Windows lets no other wait for something that may never happen (smb2.compound.interim2)
-                self.cancel(rq, Status.INTERNAL_ERROR)
-                return
+        if not rq.waits or self._pending.get(rq.message_id) is not rq or rq.interim or rq in self._silent:
+            return
+        if len(self._async) + len(self._silent) >= self.server.config.limits.pending_per_connection:
+            self.cancel(rq, self.limited("requests that wait").status)
+        elif rq.chain is None or not rq.chain.is_needed:
             reply.send_interim(rq)
+        elif rq.command in _WITHOUT_END:
+            # Windows lets no other wait for something that may never happen (smb2.compound.interim2)
+            self.cancel(rq, Status.INTERNAL_ERROR)
+        else:
+            self._silent.add(rq)
 
     def retire(self, rq: SmbRequest) -> None:
         """Forget a request that has answered."""
         self._pending.pop(rq.message_id, None)
         self._async.pop(rq.async_id, None)
+        self._silent.discard(rq)
 
     def register_async(self, rq: SmbRequest) -> None:
         """Give the request an async id, unique on this connection."""
@@ -240,10 +250,6 @@ class SmbConnection:
     def find_async(self, async_id: int) -> SmbRequest | None:
         """Return the waiting request with this async id."""
         return self._async.get(async_id)
-
-    def waiting_on(self, open_: SmbOpen) -> Iterator[SmbRequest]:
-        """Iterate over the waiting requests that work on `open_`."""
-        return (rq for rq in self._pending.values() if getattr(rq, "open", None) is open_)
 
     def find_pending(self, message_id: int) -> SmbRequest | None:
         """Return the waiting request with this message id."""
@@ -297,6 +303,7 @@ class SmbConnection:
             self._auth_timer.cancel()
         pending, self._pending = list(self._pending.values()), {}
         self._async.clear()
+        self._silent.clear()
         for rq in pending:
             if rq.outlives and len(rq.session.channels) > 1:
                 rq.session.orphans.append(rq)

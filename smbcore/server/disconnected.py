@@ -17,6 +17,7 @@ from smbcore.nt import filetime
 from smbcore.nt.status import NtError
 from smbcore.server import open_row, range_rows
 from smbcore.server.record import Kind
+from smbcore.server.under_way import UnderWay
 
 if TYPE_CHECKING:
     from smbcore.nt.clock import TimerHandle
@@ -33,12 +34,13 @@ class DisconnectedOpen:
     """One open without a session.
 
     Owned by `SmbServer.disconnected`; made when its connection is lost, or at the start of the server from its row.
+    under_way  requests that still work on the file
     since     FILETIME of the disconnect;  deadline  seconds of the monotonic clock
     """
 
     __slots__ = (
         "bytes_read", "bytes_written", "closed", "deadline", "file", "key", "last_io_at", "lease", "opened_at",
-        "persistent_id", "record", "server", "share", "since", "timer", "volatile_id",
+        "persistent_id", "record", "server", "share", "since", "timer", "under_way", "volatile_id",
     )  # fmt: skip
 
     def __init__(
@@ -53,6 +55,7 @@ class DisconnectedOpen:
         self.persistent_id = persistent_id
         self.volatile_id = volatile_id
         self.lease: SmbLease | None = None
+        self.under_way = UnderWay()
         self.since = self.opened_at = self.last_io_at = server.clock.now()
         self.bytes_read = self.bytes_written = 0
         self.closed = False
@@ -68,6 +71,7 @@ class DisconnectedOpen:
         self.opened_at = open_.opened_at
         self.bytes_read, self.bytes_written = open_.bytes_read, open_.bytes_written
         self.last_io_at = open_.last_io_at
+        self.under_way = open_.under_way
         lease = open_.lease
         if lease is not None:
             lease.replace(open_, self)
@@ -95,6 +99,7 @@ class DisconnectedOpen:
         self.server.record_gone(self.record, self.key)
 
     async def _release(self) -> None:
+        await self.under_way.quiet()
         try:
             await self.file.close()
         except NtError as error:

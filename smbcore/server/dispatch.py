@@ -77,6 +77,8 @@ def begin(connection: SmbConnection, view: memoryview, chain: Chain | None, seal
     charge, status, command, credits_, flags, _, message_id, low, high, session_id, _ = unpack(view)
     if flags & FLAG_RESPONSE:
         raise ProtocolViolation("a client sent a response")
+    if sealed is not None and session_id != sealed.wire_id and not (flags & FLAG_RELATED and _follows(chain)):
+        raise ProtocolViolation(f"sealed for session {sealed.wire_id:#x}, but asks for {session_id:#x}")
     if command == CANCEL:
         _cancel(connection, view, flags, message_id, low | high << 32, session_id, sealed)
         return
@@ -99,6 +101,11 @@ def begin(connection: SmbConnection, view: memoryview, chain: Chain | None, seal
         _fail(rq, error)
         return
     _run(rq, coroutine)
+
+
+def _follows(chain: Chain | None) -> bool:
+    """Tell whether the request is not the first of a compound: one that relates to it takes its session from there."""
+    return chain is not None and chain.index > 1
 
 
 def advance(chain: Chain) -> None:
@@ -147,8 +154,6 @@ def _check_named_session(rq: SmbRequest) -> None:
         rq.chain.found_session(rq, names_tree=False)
     if rq.sealed is None:
         rq.connection.verify_if_known(rq)
-    elif rq.sealed.wire_id != rq.session_id:
-        raise ProtocolViolation("sealed for another session")
 
 
 def _find_session(rq: SmbRequest, row: Command) -> None:
@@ -168,8 +173,6 @@ def _find_session(rq: SmbRequest, row: Command) -> None:
             raise NtError(Status.ACCESS_DENIED, "not signed")
         if session.encryption_required:
             raise NtError(Status.ACCESS_DENIED, "not encrypted")
-    elif rq.sealed is not session:
-        raise ProtocolViolation("sealed for another session")
     if not session.valid:
         session.check_usable(when_expired=row.when_expired)
     if rq.chain is not None:
@@ -263,12 +266,16 @@ def _fail(rq: SmbRequest, error: NtError | WireError) -> None:
         error = NtError(Status.INVALID_PARAMETER, str(error))
     if log.isEnabledFor(logging.DEBUG):
         log.debug("%s command %s -> %s", rq.connection.name, rq.command, error)
+    if rq.chain is not None:
+        rq.chain.failed(rq, error.status)
     body = EMPTY_ERROR if not error.data else ErrorResponse.for_dialect(rq.connection.dialect, error.data).encode()
     _done(rq, error.status, body)
 
 
 def _bug(rq: SmbRequest, error: Exception) -> None:
     log.error("%s command %s failed", rq.connection.name, rq.command, exc_info=error)
+    if rq.chain is not None:
+        rq.chain.failed(rq, Status.INTERNAL_ERROR)
     _done(rq, Status.INTERNAL_ERROR, EMPTY_ERROR)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from struct import Struct
 from typing import TYPE_CHECKING, Any, Protocol
@@ -13,6 +12,7 @@ from smbcore.nt.status import NtError
 from smbcore.server import breaks, open_row, range_rows
 from smbcore.server.disconnected import DisconnectedOpen
 from smbcore.server.record import OpenRecord
+from smbcore.server.under_way import UnderWay
 
 if TYPE_CHECKING:
     from smbcore.server.lease import SmbLease
@@ -73,11 +73,10 @@ class SmbOpen:
     channel_sequence  of the newest request so far, see `smbcore.server.sequence`
     lease    the lease that covers it, None without one
     record   what outlives the connection, None while nothing does
-    under_way  requests that work on the file, see `smbcore.server.under_way`
+    under_way  requests that work on the file
     """
 
     __slots__ = (
-        "_waiter",
         "bytes_read",
         "bytes_written",
         "channel_sequence",
@@ -112,8 +111,7 @@ class SmbOpen:
         self.channel_sequence = 0
         self.lease: SmbLease | None = None
         self.record: OpenRecord | None = None
-        self.under_way = 0
-        self._waiter: asyncio.Future[None] | None = None
+        self.under_way = UnderWay()
         self.opened_at = server.clock.now()
         self.bytes_read = 0
         self.bytes_written = 0
@@ -134,15 +132,8 @@ class SmbOpen:
 
     async def _close_file(self) -> None:
         """Close once the requests that work on the file are done; those that wait for something end by the close."""
-        if self.under_way:
-            self._waiter = asyncio.get_running_loop().create_future()
-            await self._waiter
+        await self.under_way.quiet()
         await self.file.close()
-
-    def quiet(self) -> None:
-        """The last request that works on the file is done."""
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
 
     def close_in_background(self) -> None:
         """Close without anybody waiting; a failure is logged, the FileId is gone in any case."""
@@ -205,6 +196,7 @@ class SmbOpen:
         self.bytes_read, self.bytes_written = away.bytes_read, away.bytes_written
         self.told_read, self.told_written, self.last_io_at = away.bytes_read, away.bytes_written, away.last_io_at
         self.record = away.record
+        self.under_way = away.under_way
         away.record.holder = self
         if away.lease is not None:
             away.lease.replace(away, self)

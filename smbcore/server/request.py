@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from smbcore.server.server import SmbServer
     from smbcore.server.session import SmbChannel, SmbSession
     from smbcore.server.tree_connect import SmbTreeConnect
+    from smbcore.server.under_way import UnderWay
 
 T = TypeVar("T")
 SUCCESS = Status.SUCCESS
@@ -38,15 +39,15 @@ class SmbRequest:
     outlives   goes on when its connection is lost and its session is not: the client will ask again for the result
     cancel_status  the answer if the wait is ended from outside; set once the request is a task
     reply_signer  signs the reply where no channel does: while a connection is being bound
-    holds_up   the open whose CLOSE waits for the request (server/under_way.py); set once the request is a task
+    under_way  where the request is noted while it works on a file; set once the request is a task
     on_reply   called with the finished reply message just before it leaves (pre-authentication integrity)
     """
 
     __slots__ = (
         "async_id", "cancel_status", "chain", "channel", "charge", "command", "connection", "credits", "flags",
-        "granted", "holds_up", "interim", "message_id", "on_reply", "on_sent", "open", "outlives", "process_id",
-        "reply_signer", "sealed", "sequence", "session", "session_id", "status", "task", "tree", "tree_id", "view",
-        "waits",
+        "granted", "interim", "message_id", "on_reply", "on_sent", "open", "outlives", "process_id",
+        "reply_signer", "sealed", "sequence", "session", "session_id", "status", "task", "tree", "tree_id",
+        "under_way", "view", "waits",
     )  # fmt: skip
 
     connection: SmbConnection
@@ -54,7 +55,7 @@ class SmbRequest:
     tree: SmbTreeConnect
     open: SmbOpen
     cancel_status: Status
-    holds_up: SmbOpen | None
+    under_way: UnderWay | None
 
     def __init__(
         self,
@@ -140,6 +141,8 @@ class SmbRequest:
         3.3.4.2].
         """
         self.waits = True
+        if self.task is not None and not self.interim:
+            self.connection.note_wait(self)
         try:
             return await awaitable
         finally:

@@ -32,14 +32,5 @@ def verify(rq: SmbRequest, open_: SmbOpen) -> None:
             raise NtError(Status.FILE_NOT_AVAILABLE, f"stale channel sequence {rq.sequence}")
         return
     open_.channel_sequence = rq.sequence
-    if rq.replay and rq.command in _CHANGES and _is_under_way(open_):
+    if rq.replay and rq.command in _CHANGES and open_.under_way.before(rq.sequence):
         raise NtError(Status.FILE_NOT_AVAILABLE, "the request that is repeated may still be under way")
-
-
-def _is_under_way(open_: SmbOpen) -> bool:
-    """Tell whether a request of an older sequence still waits for something."""
-    return any(
-        waiting.sequence != open_.channel_sequence
-        for connection in open_.session.channels
-        for waiting in connection.waiting_on(open_)
-    )

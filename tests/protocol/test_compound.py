@@ -14,7 +14,7 @@ from smbcore.proto.compound import link
 from smbcore.wire.change_notify import ChangeNotifyRequest
 from smbcore.wire.close import CloseRequest
 from smbcore.wire.echo import EchoRequest
-from smbcore.wire.header import FLAG_RELATED, Header
+from smbcore.wire.header import CREATE, FLAG_RELATED, Header
 from smbcore.wire.ioctl import IoctlRequest
 from smbcore.wire.query_info import QueryInfoRequest
 from smbcore.wire.read import ReadRequest
@@ -66,6 +66,16 @@ async def test_failed_create_fails_all_that_follow_in_the_same_way(server):
         create_request("missing", FILE_GENERIC_READ, FILE_OPEN), ReadRequest(ANY, 0, 1), CloseRequest(ANY)
     )
     assert statuses(responses) == [Status.OBJECT_NAME_NOT_FOUND] * 3
+
+
+async def test_a_create_that_is_refused_before_it_begins_hands_on_no_open_of_before(server):
+    """[MS-SMB2 3.3.5.2.7.2]: what relates to it does not mean the file of the one before it"""
+    raw = await server.tree()
+    cut_short = raw.request(create_request("second").encode()[:40], command=CREATE)
+    requests = raw.request(create_request("first")), cut_short, raw.request(CloseRequest(ANY))
+    responses = await raw.connection.compound(*requests)
+    assert statuses(responses) == [Status.SUCCESS, Status.INVALID_PARAMETER, Status.INVALID_PARAMETER]
+    assert len(server.server.opens) == 1
 
 
 async def test_failure_in_the_middle_does_not_end_the_chain(server):

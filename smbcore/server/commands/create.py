@@ -49,14 +49,9 @@ _WIRE_LEVELS: Final = {
 
 async def create(rq: SmbRequest, msg: CreateRequest) -> CreateResponse:
     """Open or create a file, directory, stream or pipe; raises every status of the section and of MS-FSA 2.1.5.1."""
-    try:
-        if rq.tree.share.is_pipe:
-            return open_pipe(rq, msg)
-        return await open_file(rq, msg)
-    except NtError as error:
-        if rq.chain is not None:
-            rq.chain.file_id, rq.chain.failure = None, error.status
-        raise
+    if rq.tree.share.is_pipe:
+        return open_pipe(rq, msg)
+    return await open_file(rq, msg)
 
 
 async def open_file(rq: SmbRequest, msg: CreateRequest) -> CreateResponse:
