@@ -32,6 +32,13 @@ def caching_of(letters: str) -> Caching:
     return Caching(sum(bit for bit, letter in _LETTERS if letter in letters))
 
 
+def name_of(open_: SmbOpen | DisconnectedOpen) -> str:
+    r"""Return share and path for people: data\folder\file.txt:stream."""
+    file = open_.file
+    path = f"{open_.share.name}\\{file.path}" if file.path else open_.share.name
+    return f"{path}:{file.stream}" if file.stream else path
+
+
 def common(open_: SmbOpen | DisconnectedOpen) -> dict[str, Any]:
     """Return the columns that mean the same for both."""
     file, lease, record = open_.file, open_.lease, open_.record

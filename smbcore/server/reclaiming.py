@@ -1,13 +1,14 @@
 """Giving a disconnected open back  [MS-SMB2 3.3.5.9.7, 3.3.5.9.12].
 
-`check_claim` is the decision, with values only; `reclaim` finds the open, asks it, and hands over. A refusal that looks
-like an attempt on somebody else's handle is logged as a security event.
+`mismatch` is the decision, with values only; `reclaim` finds the open, asks it, and hands over. Every refusal is
+reported for the audit log, with the condition that was not met: it may be an attempt on somebody else's handle.
 """
 
 from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
 from smbcore.fsa.api import OplockLevel
@@ -15,7 +16,9 @@ from smbcore.nt.create import FILE_OPENED
 from smbcore.nt.status import NtError, Status
 from smbcore.server.create_contexts.lease import Lease
 from smbcore.server.open import SmbOpen
+from smbcore.server.open_row import name_of
 from smbcore.server.record import Kind, holds_handle
+from smbcore.server.reporting import report
 from smbcore.wire.create import OPLOCK_BATCH, OPLOCK_EXCLUSIVE, OPLOCK_LEASE, OPLOCK_LEVEL_II, OPLOCK_NONE
 
 if TYPE_CHECKING:
@@ -34,6 +37,26 @@ _WIRE_LEVELS = {
     OplockLevel.BATCH: OPLOCK_BATCH,
     OplockLevel.GRANULAR: OPLOCK_LEASE,
 }
+
+
+class Mismatch(StrEnum):
+    """Why an open is not given back; the words of the audit log."""
+
+    UNKNOWN = "unknown_handle"
+    IN_USE = "in_use"
+    CREATE_GUID = "create_guid"
+    SHARE = "share"
+    CLIENT = "client_guid"
+    USER = "user"
+    NAME = "file_name"
+    LEASE = "lease_key"
+    CACHING = "caching_lost"
+    NOT_PERSISTENT = "not_persistent"
+    PERSISTENT = "persistent"
+
+
+_STATUS: Final = {Mismatch.USER: Status.ACCESS_DENIED, Mismatch.NAME: Status.INVALID_PARAMETER}
+_KEY_MASK: Final = 0xFFFFFFFF
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,44 +90,44 @@ def oplock_level(open_: SmbOpen | DisconnectedOpen) -> int:
     return _WIRE_LEVELS[open_.file.oplock[0]]
 
 
-def check_claim(away: DisconnectedOpen, claim: Claim, claimant: Claimant) -> None:
-    """Raise unless the claim is good.
-
-    Errors: OBJECT_NAME_NOT_FOUND  another client, share, CreateGuid or lease; nothing that could be reclaimed
-            INVALID_PARAMETER      the lease is of a file of another name
-            ACCESS_DENIED          another user
-    """
+def mismatch(away: DisconnectedOpen, claim: Claim, claimant: Claimant) -> Mismatch | None:
+    """Return the first condition that a claim does not meet, None if it is good  [MS-SMB2 3.3.5.9.7, 3.3.5.9.12]."""
     record, lease = away.record, away.lease
-    if claim.create_guid is not None and claim.create_guid != (record.create_guid or NO_GUID):
-        raise NtError(Status.OBJECT_NAME_NOT_FOUND, "another create guid")
-    if away.share is not claimant.share:
-        raise NtError(Status.OBJECT_NAME_NOT_FOUND, "open on another share")
-    if lease is not None and record.client_guid != claimant.client_guid:
-        raise NtError(Status.OBJECT_NAME_NOT_FOUND, "the lease is of another client")
-    if record.owner != claimant.user:
-        raise NtError(Status.ACCESS_DENIED, "opened by another user")
-    if lease is not None and not away.file.delete_on_close and claimant.lease_key and not lease.is_of(claimant.name):
-        raise NtError(Status.INVALID_PARAMETER, "the lease is of a file of another name")
-    if (lease.key if lease is not None else None) != claimant.lease_key:
-        raise NtError(Status.OBJECT_NAME_NOT_FOUND, "no lease, or another one")
-    if record.kind is Kind.DURABLE and not holds_handle(away.file):
-        raise NtError(Status.OBJECT_NAME_NOT_FOUND, "durable, but without the oplock or lease that it needs")
-    if claim.persistent and not record.persistent:
-        raise NtError(Status.OBJECT_NAME_NOT_FOUND, "not persistent")
+    names_lease = claimant.lease_key is not None
+    is_other_name = (
+        lease is not None and not away.file.delete_on_close and names_lease and not lease.is_of(claimant.name)
+    )
+    conditions = (
+        (claim.create_guid is not None and claim.create_guid != (record.create_guid or NO_GUID), Mismatch.CREATE_GUID),
+        (away.share is not claimant.share, Mismatch.SHARE),
+        (lease is not None and record.client_guid != claimant.client_guid, Mismatch.CLIENT),
+        (record.owner != claimant.user, Mismatch.USER),
+        (is_other_name, Mismatch.NAME),
+        ((lease.key if lease is not None else None) != claimant.lease_key, Mismatch.LEASE),
+        (record.kind is Kind.DURABLE and not holds_handle(away.file), Mismatch.CACHING),
+        (claim.persistent and not record.persistent, Mismatch.NOT_PERSISTENT),
+        (claim.create_guid is not None and record.persistent and not claim.persistent, Mismatch.PERSISTENT),
+    )
+    return next((condition for is_so, condition in conditions if is_so), None)
 
 
 def reclaim(plan: CreatePlan, claim: Claim) -> SmbOpen:
-    """Take a disconnected open over into the session of the request; see `check_claim` for refusals.
+    """Take a disconnected open over into the session of the request.
 
     Version 1 names no CreateGuid and gets opens of both versions back; version 2 names that of an open of version 1
     with zeros (smbtorture smb2.durable-v2-open.reopen2b, smb2.durable-open.reopen2-lease).
+
+    Errors: OBJECT_NAME_NOT_FOUND  there is no such open, or it is not the claimant's by the conditions of `mismatch`
+            INVALID_PARAMETER      the lease is of a file of another name
+            ACCESS_DENIED          another user
     """
     rq = plan.rq
     away = rq.server.disconnected.find(claim.persistent_id)
     if away is None and claim.persistent and claim.create_guid is not None:
         away = _by_create_guid(plan, claim.create_guid)
     if away is None:
-        raise NtError(Status.OBJECT_NAME_NOT_FOUND, f"no disconnected open {claim.persistent_id:#x}")
+        in_use = _in_use(plan, claim.persistent_id)
+        raise _refused(plan, claim, in_use, Mismatch.IN_USE if in_use else Mismatch.UNKNOWN)
     lease = plan.find(Lease)
     claimant = Claimant(
         rq.connection.client_guid,
@@ -113,15 +136,32 @@ def reclaim(plan: CreatePlan, claim: Claim) -> SmbOpen:
         Lease.file_name(plan),
         lease.key if lease is not None else None,
     )
-    try:
-        check_claim(away, claim, claimant)
-    except NtError as error:
-        log.warning(
-            "%s user=%s may not reclaim open %#x: %s", rq.connection.name, rq.session.user, away.persistent_id, error
-        )
-        raise
+    wrong = mismatch(away, claim, claimant)
+    if wrong is not None:
+        raise _refused(plan, claim, away, wrong)
     away.file.create_action = FILE_OPENED
     return take_over(plan, away)
+
+
+def _refused(plan: CreatePlan, claim: Claim, meant: SmbOpen | DisconnectedOpen | None, wrong: Mismatch) -> NtError:
+    """Report a claim that is refused, and return the refusal.
+
+    meant  the open that was claimed, None where there is none
+    """
+    rq, status = plan.rq, _STATUS.get(wrong, Status.OBJECT_NAME_NOT_FOUND)
+    handle = f"handle {claim.persistent_id:#x}"
+    detail = {"client": rq.connection.client_guid.hex(), "handle": handle.removeprefix("handle ")}
+    if meant is not None and meant.record is not None:
+        detail["owner"] = str(meant.record.owner)
+    what = name_of(meant) if meant is not None else handle
+    report(rq.connection, rq.session, "handle.reconnect", wrong.value, what=what, status=status, **detail)
+    return NtError(status, f"{handle} may not be reclaimed: {wrong.value}")
+
+
+def _in_use(plan: CreatePlan, persistent_id: int) -> SmbOpen | None:
+    """Return the open of this persistent id that has not lost its client."""
+    found = plan.rq.server.opens.get(persistent_id & _KEY_MASK)
+    return found if found is not None and found.persistent_id == persistent_id else None
 
 
 def take_over(plan: CreatePlan, away: DisconnectedOpen) -> SmbOpen:

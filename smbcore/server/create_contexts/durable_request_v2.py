@@ -10,8 +10,12 @@ from smbcore.server import reclaiming
 from smbcore.server.create_contexts.base import ContextHandler, CreatePlan
 from smbcore.server.create_contexts.durable_request import can_be_durable, grant
 from smbcore.server.create_contexts.lease import Lease
+from smbcore.server.disconnected import DisconnectedOpen
 from smbcore.server.open import SmbOpen
+from smbcore.server.open_row import name_of
+from smbcore.server.reclaiming import Mismatch
 from smbcore.server.record import Kind, OpenRecord
+from smbcore.server.reporting import report
 from smbcore.wire import create_contexts as wire
 from smbcore.wire.create import OPLOCK_BATCH, OPLOCK_LEASE
 from smbcore.wire.types import Buffer
@@ -60,13 +64,13 @@ class DurableRequestV2(ContextHandler):
     def _replay(self, plan: CreatePlan, record: OpenRecord) -> SmbOpen:
         rq, holder = plan.rq, record.holder
         if record.owner != rq.session.token.user:
-            raise NtError(Status.ACCESS_DENIED, "opened by another user")
+            raise self._refused(plan, holder, Mismatch.USER)
         if holder.share is not rq.tree.share:
-            raise NtError(Status.ACCESS_DENIED, "opened on another share")
+            raise self._refused(plan, holder, Mismatch.SHARE)
         lease = plan.find(Lease)
         wanted = lease if lease is not None and lease.wanted(plan) else None
         if wanted is not None and (holder.lease is None or holder.lease.key != wanted.key):
-            raise NtError(Status.ACCESS_DENIED, "opened without this lease")
+            raise self._refused(plan, holder, Mismatch.LEASE)
         if not isinstance(holder, SmbOpen):
             return reclaiming.take_over(plan, holder)
         if holder.session is not rq.session or holder.tree is not rq.tree:
@@ -75,6 +79,14 @@ class DurableRequestV2(ContextHandler):
         held = reclaiming.oplock_level(holder)
         plan.oplock_level = held if held == OPLOCK_LEASE else min(held, plan.msg.oplock_level)
         return holder
+
+    @staticmethod
+    def _refused(plan: CreatePlan, holder: SmbOpen | DisconnectedOpen, wrong: Mismatch) -> NtError:
+        rq, status = plan.rq, Status.ACCESS_DENIED
+        client = rq.connection.client_guid.hex()
+        what = name_of(holder)
+        report(rq.connection, rq.session, "handle.replay", wrong.value, what=what, status=status, client=client)
+        return NtError(status, f"no replay of this open: {wrong.value}")
 
     # -- the first time --
 
