@@ -280,6 +280,9 @@ def _lease_and_locks(maker: _Maker, values: dict[str, Any]) -> None:
         maker.connection.execute(insert(byte_range).values(**row))
 
 
+_STOLEN = {"condition": "user", "status": "ACCESS_DENIED", "times": 3}
+
+
 def _history(connection: Connection, now: datetime) -> None:
     console = "192.168.20.9"
     deeds: tuple[tuple[float, str, str, str, str, str, dict[str, Any]], ...] = (
@@ -287,6 +290,7 @@ def _history(connection: Connection, now: datetime) -> None:
         (26, "admin", "user.create", "user hiro", "done", console, {"role": "user"}),
         (7, "admin", "share.change", "share Accounting", "done", console, {"fields": ["encrypt"]}),
         (2, "ops", "sign_in", "user ops", "refused", "203.0.113.80", {"reason": "wrong name or password"}),
+        (1.5, "ben", "handle.reconnect", "Projects\\Title block.dwg", "refused", "192.168.20.44", _STOLEN),
         (0.8, "admin", "open.close", "Projects\\Title block.dwg", "done", console, {"user": "ben"}),
         (0.2, "admin", "session.disconnect", "dmitri", "done", console, {"client": "192.168.20.52"}),
     )

@@ -14,7 +14,8 @@ class AuditRecord(Shape):
 
     id: Id
     at: Moment = Field(description="When.")
-    actor: str = Field(description="Who: an account, or the command line.")
+    summary: str = Field(description="The record as a sentence.")
+    actor: str = Field(description="Who: an account, or the command line; empty where nobody was signed in.")
     action: str = Field(description="What: `share.create`, `open.close`, `sign_in`, …")
     object: str = Field(description="To what.")
     outcome: str = Field(description="`done`, `refused` or `failed`.")

@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 from appliance.models.common import Page, clean
 from appliance.models.system import AuditRecord
 from appliance.problems import invalid
+from appliance.services.incidents import sentence
 from smbcore.state import audit, outbox
 
 
@@ -38,6 +39,7 @@ def search(
         AuditRecord(
             id=str(item.id),
             at=item.at,
+            summary=clean(sentence(item.actor, item.action, item.object, item.outcome, item.address, item.detail)),
             actor=clean(item.actor),
             action=item.action,
             object=clean(item.object),
