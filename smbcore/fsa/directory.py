@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from smbcore.fsa.backend import NodeInfo
 from smbcore.nt.access import FILE_LIST_DIRECTORY, FILE_READ_ATTRIBUTES, FILE_READ_DATA, FILE_READ_EA, READ_CONTROL
 from smbcore.nt.info.classes import FILE_NAMES_INFORMATION, fixed_size
-from smbcore.nt.info.directory import CLASSES, DirectoryEntry, Packer
+from smbcore.nt.info.directory import CLASSES, Packer
 from smbcore.nt.names import Pattern, check_component
 from smbcore.nt.status import NtError, Status
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from smbcore.fsa.open import Open
 
 _TO_SEE = FILE_READ_DATA | FILE_READ_EA | FILE_READ_ATTRIBUTES | READ_CONTROL
+_DOTS = (".", "..")
 _BATCH = 256
 _LEAST_BATCH = 8
 _SPACE_PER_ENTRY = 128
@@ -89,10 +90,10 @@ async def _begin(opened: Open, expression: str) -> Enumeration:
     node = opened.node
     names = await node.names()
     if pattern.matches_all:
-        enumeration.names = [".", "..", *names]
+        enumeration.names = [*_DOTS, *names]
         return enumeration
     matches = pattern.matches
-    enumeration.names = [name for name in (".", "..") if matches(name)]
+    enumeration.names = [name for name in _DOTS if matches(name)]
     enumeration.names += [name for name in names if matches(name) or matches(node.short_name(name))]
     return enumeration
 
@@ -111,7 +112,7 @@ _NO_SUCH_NAME = frozenset(
 
 async def _find_one(opened: Open, name: str) -> list[str]:
     """Return the entry that a pattern without wildcards can match, however large the directory is."""
-    if name in (".", ".."):
+    if name in _DOTS:
         return [name]
     try:
         check_component(name)
@@ -129,7 +130,7 @@ async def _find_one(opened: Open, name: str) -> list[str]:
 async def _continue(opened: Open, e: Enumeration, info_class: int, max_length: int, *, single: bool) -> bytes:
     """Pack entries from where the enumeration is."""
     packer = Packer(info_class, max_length)
-    short_names = info_class in _WITH_SHORT_NAMES
+    short_name = opened.node.short_name if info_class in _WITH_SHORT_NAMES else _no_short_name
     full = False
     packed: list[tuple[str, NodeInfo]] = []
     while not full:
@@ -146,7 +147,7 @@ async def _continue(opened: Open, e: Enumeration, info_class: int, max_length: i
         ready = e.ready
         taken = 0
         for name, info in ready:
-            if not packer.add(_entry(opened, name, info, short_names)):
+            if not packer.put(name, short_name(name) if name not in _DOTS else "", info):
                 full = True
                 break
             taken += 1
@@ -188,21 +189,32 @@ async def _describe(opened: Open, names: list[str], info_class: int) -> list[tup
     """Return metadata of those `names` that exist and that the user may see."""
     node = opened.node
     ready: list[tuple[str, NodeInfo]] = []
-    while names and names[0] in (".", ".."):
+    while names and names[0] in _DOTS:
         ready.append((names.pop(0), node.info() if info_class != FILE_NAMES_INFORMATION else _NO_INFO))
     if names:
         ready += await node.entries(names)
-    if opened.volume.config.access_based_enumeration:
+    volume = opened.volume
+    if volume.config.access_based_enumeration:
         ready = [item for item in ready if await _is_readable(opened, item[0])]
+    if volume.marks_hidden:
+        for name, info in ready:
+            if name not in _DOTS:
+                info.attributes |= volume.hidden_mark(name)
     return ready
 
 
 _NO_INFO = NodeInfo(0, 0, 0, 0, 1, 0, 0, 0, 0)
 
 
+def _no_short_name(name: str) -> str:
+    """Stand for the 8.3 names where the class shows none."""
+    del name
+    return ""
+
+
 async def _is_readable(opened: Open, name: str) -> bool:
     """Tell whether the user may read the child, for access based enumeration."""
-    if name in (".", ".."):
+    if name in _DOTS:
         return True
     volume = opened.volume
     try:
@@ -214,26 +226,3 @@ async def _is_readable(opened: Open, name: str) -> bool:
     finally:
         node.close()
     return not _TO_SEE & ~granted
-
-
-def _entry(opened: Open, name: str, info: NodeInfo, short_names: bool) -> DirectoryEntry:
-    """Make a wire entry."""
-    volume = opened.volume
-    attributes = info.attributes
-    if volume.marks_hidden and name not in (".", ".."):
-        attributes |= volume.hidden_mark(name)
-    return DirectoryEntry(
-        name,
-        opened.node.short_name(name) if short_names and name not in (".", "..") else "",
-        0,
-        info.creation_time,
-        info.last_access_time,
-        info.last_write_time,
-        info.change_time,
-        info.end_of_file,
-        info.allocation_size,
-        attributes,
-        info.ea_size,
-        info.file_id,
-        info.reparse_tag,
-    )

@@ -37,15 +37,15 @@ def query_information(opened: Open, info_class: int, max_length: int, *, positio
     fixed
             part (data: needed size);  BUFFER_OVERFLOW the name was cut (data: what fits);  ACCESS_DENIED.
     """
-    encoder = _QUERIES.get(info_class)
-    if encoder is None:
+    row = _ROWS.get(info_class)
+    if row is None:
         known = info_class in ic.FILE_FIXED_SIZES or info_class in _NOT_OFFERED
         status = Status.NOT_SUPPORTED if known else Status.INVALID_INFO_CLASS
         raise NtError(status, f"query of file information class {info_class}")
-    fixed = _LEAST_BUFFER.get(info_class) or ic.fixed_size(info_class)
+    encoder, fixed, needed = row
     if max_length < fixed:
         raise NtError(Status.INFO_LENGTH_MISMATCH, f"{max_length} bytes, need {fixed}", fixed.to_bytes(4, "little"))
-    if info_class in _NEED_READ_ATTRIBUTES and not opened.granted_access & FILE_READ_ATTRIBUTES:
+    if needed & ~opened.granted_access:
         raise NtError(Status.ACCESS_DENIED, "query without READ_ATTRIBUTES")
     if info_class == ic.FILE_ALL_INFORMATION:
         data = _all(opened, opened.position or position)
@@ -53,7 +53,7 @@ def query_information(opened: Open, info_class: int, max_length: int, *, positio
         data = file.PositionInformation(opened.position or position).encode()
     else:
         data = encoder(opened)
-    return ic.fit(data, fixed, max_length)
+    return data if len(data) <= max_length else ic.fit(data, fixed, max_length)
 
 
 def _basic(opened: Open) -> bytes:
@@ -88,7 +88,7 @@ def _standard_link(opened: Open) -> bytes:
 
 def _all(opened: Open, position: int = 0) -> bytes:
     info = opened.info()
-    return file.AllInformation(
+    return file.pack_all_information(
         info.creation_time,
         info.last_access_time,
         info.last_write_time,
@@ -106,7 +106,7 @@ def _all(opened: Open, position: int = 0) -> bytes:
         opened.mode,
         file.FILE_BYTE_ALIGNMENT,
         full_name(opened),
-    ).encode()
+    )
 
 
 def _network_open(opened: Open) -> bytes:
@@ -266,6 +266,16 @@ _NEED_READ_ATTRIBUTES = frozenset(
         ic.FILE_ATTRIBUTE_TAG_INFORMATION,
     }
 )
+
+_ROWS = {
+    number: (
+        encoder,
+        _LEAST_BUFFER.get(number) or ic.fixed_size(number),
+        FILE_READ_ATTRIBUTES if number in _NEED_READ_ATTRIBUTES else 0,
+    )
+    for number, encoder in _QUERIES.items()
+}
+"""By information class: what answers, the least buffer, the access that it takes."""
 
 _NOT_OFFERED = frozenset(
     {

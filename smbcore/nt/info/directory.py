@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from struct import Struct
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from smbcore.nt.attributes import FILE_ATTRIBUTE_NORMAL, FILE_ATTRIBUTE_REPARSE_POINT
 from smbcore.nt.errors import WireError
@@ -64,21 +64,37 @@ class DirectoryEntry:
     reparse_tag: int = 0
 
 
-_Entry = DirectoryEntry
-_Encoder = Callable[[DirectoryEntry, int], bytes]
+class EntryFacts(Protocol):
+    """What a directory entry tells beside its names, as in DirectoryEntry; so other records of a file serve as well."""
+
+    creation_time: int
+    last_access_time: int
+    last_write_time: int
+    change_time: int
+    end_of_file: int
+    allocation_size: int
+    attributes: int
+    ea_size: int
+    file_id: int
+    reparse_tag: int
 
 
-def _short(e: _Entry) -> bytes:
-    short = utf_16_le_encode(e.short_name, "surrogatepass")[0]
+_Facts = EntryFacts
+_Encoder = Callable[[EntryFacts, int, int, bytes], bytes]
+"""Packs the facts, the file index, the length of the name and the short name, in bytes and encoded."""
+
+
+def _short(name: str) -> bytes:
+    short = utf_16_le_encode(name, "surrogatepass")[0]
     if len(short) > _MAX_SHORT:
-        raise NtError(Status.INTERNAL_ERROR, f"short name {e.short_name!r}")
+        raise NtError(Status.INTERNAL_ERROR, f"short name {name!r}")
     return short
 
 
-def _directory(e: _Entry, n: int) -> bytes:
+def _directory(e: _Facts, index: int, n: int, _: bytes) -> bytes:
     return _DIRECTORY.pack(
         0,
-        e.file_index,
+        index,
         e.creation_time,
         e.last_access_time,
         e.last_write_time,
@@ -90,10 +106,10 @@ def _directory(e: _Entry, n: int) -> bytes:
     )
 
 
-def _full(e: _Entry, n: int) -> bytes:
+def _full(e: _Facts, index: int, n: int, _: bytes) -> bytes:
     return _FULL.pack(
         0,
-        e.file_index,
+        index,
         e.creation_time,
         e.last_access_time,
         e.last_write_time,
@@ -106,10 +122,10 @@ def _full(e: _Entry, n: int) -> bytes:
     )
 
 
-def _id_full(e: _Entry, n: int) -> bytes:
+def _id_full(e: _Facts, index: int, n: int, _: bytes) -> bytes:
     return _ID_FULL.pack(
         0,
-        e.file_index,
+        index,
         e.creation_time,
         e.last_access_time,
         e.last_write_time,
@@ -124,11 +140,10 @@ def _id_full(e: _Entry, n: int) -> bytes:
     )
 
 
-def _both(e: _Entry, n: int) -> bytes:
-    short = _short(e) if e.short_name else b""
+def _both(e: _Facts, index: int, n: int, short: bytes) -> bytes:
     return _BOTH.pack(
         0,
-        e.file_index,
+        index,
         e.creation_time,
         e.last_access_time,
         e.last_write_time,
@@ -144,11 +159,10 @@ def _both(e: _Entry, n: int) -> bytes:
     )
 
 
-def _id_both(e: _Entry, n: int) -> bytes:
-    short = _short(e) if e.short_name else b""
+def _id_both(e: _Facts, index: int, n: int, short: bytes) -> bytes:
     return _ID_BOTH.pack(
         0,
-        e.file_index,
+        index,
         e.creation_time,
         e.last_access_time,
         e.last_write_time,
@@ -166,15 +180,15 @@ def _id_both(e: _Entry, n: int) -> bytes:
     )
 
 
-def _names(e: _Entry, n: int) -> bytes:
-    return _NAMES.pack(0, e.file_index, n)
+def _names(_facts: _Facts, index: int, n: int, _: bytes) -> bytes:
+    return _NAMES.pack(0, index, n)
 
 
-def _extended(struct: Struct, e: _Entry, n: int, *tail: object) -> bytes:
+def _extended(struct: Struct, e: _Facts, index: int, n: int, *tail: object) -> bytes:
     """Pack one of the Extd classes, which share all but what follows the reparse tag."""
     return struct.pack(
         0,
-        e.file_index,
+        index,
         e.creation_time,
         e.last_access_time,
         e.last_write_time,
@@ -189,31 +203,28 @@ def _extended(struct: Struct, e: _Entry, n: int, *tail: object) -> bytes:
     )
 
 
-def _id_extd(e: _Entry, n: int) -> bytes:
-    return _extended(_ID_EXTD, e, n, e.file_id, 0)
+def _id_extd(e: _Facts, index: int, n: int, _: bytes) -> bytes:
+    return _extended(_ID_EXTD, e, index, n, e.file_id, 0)
 
 
-def _id_extd_both(e: _Entry, n: int) -> bytes:
-    short = _short(e)
-    return _extended(_ID_EXTD_BOTH, e, n, e.file_id, 0, len(short), 0, short)
+def _id_extd_both(e: _Facts, index: int, n: int, short: bytes) -> bytes:
+    return _extended(_ID_EXTD_BOTH, e, index, n, e.file_id, 0, len(short), 0, short)
 
 
-def _id_64_extd(e: _Entry, n: int) -> bytes:
-    return _extended(_ID_64_EXTD, e, n, e.file_id)
+def _id_64_extd(e: _Facts, index: int, n: int, _: bytes) -> bytes:
+    return _extended(_ID_64_EXTD, e, index, n, e.file_id)
 
 
-def _id_64_extd_both(e: _Entry, n: int) -> bytes:
-    short = _short(e)
-    return _extended(_ID_64_EXTD_BOTH, e, n, e.file_id, len(short), 0, short)
+def _id_64_extd_both(e: _Facts, index: int, n: int, short: bytes) -> bytes:
+    return _extended(_ID_64_EXTD_BOTH, e, index, n, e.file_id, len(short), 0, short)
 
 
-def _id_all_extd(e: _Entry, n: int) -> bytes:
-    return _extended(_ID_ALL_EXTD, e, n, e.file_id, e.file_id, 0)
+def _id_all_extd(e: _Facts, index: int, n: int, _: bytes) -> bytes:
+    return _extended(_ID_ALL_EXTD, e, index, n, e.file_id, e.file_id, 0)
 
 
-def _id_all_extd_both(e: _Entry, n: int) -> bytes:
-    short = _short(e)
-    return _extended(_ID_ALL_EXTD_BOTH, e, n, e.file_id, e.file_id, 0, len(short), 0, short)
+def _id_all_extd_both(e: _Facts, index: int, n: int, short: bytes) -> bytes:
+    return _extended(_ID_ALL_EXTD_BOTH, e, index, n, e.file_id, e.file_id, 0, len(short), 0, short)
 
 
 @dataclass(slots=True, frozen=True)
@@ -276,7 +287,7 @@ def encode_entry(info_class: int, entry: DirectoryEntry) -> bytes:
     Raises NtError(INVALID_INFO_CLASS) for a class that is none of directories.
     """
     name = utf_16_le_encode(entry.name, "surrogatepass")[0]
-    return _layout(info_class).encode(entry, len(name)) + name
+    return _layout(info_class).encode(entry, entry.file_index, len(name), _short(entry.short_name)) + name
 
 
 class Packer:
@@ -299,7 +310,11 @@ class Packer:
 
     def add(self, entry: DirectoryEntry) -> bool:
         """Append `entry`; False, and nothing changed, if it does not fit any more."""
-        name = utf_16_le_encode(entry.name, "surrogatepass")[0]
+        return self.put(entry.name, entry.short_name, entry, entry.file_index)
+
+    def put(self, entry_name: str, short_name: str, facts: EntryFacts, file_index: int = 0) -> bool:
+        """Append an entry that is made of its names and `facts`, as `add`."""
+        name = utf_16_le_encode(entry_name, "surrogatepass")[0]
         size = len(name)
         buffer = self._buffer
         end = len(buffer)
@@ -307,7 +322,7 @@ class Packer:
         start = end + padding
         if start + self._fixed + size > self.max_length:
             return False
-        encoded = self._encode(entry, size)
+        encoded = self._encode(facts, file_index, size, _short(short_name) if short_name else b"")
         if self.count:
             _NEXT.pack_into(buffer, self._last, start - self._last)
             if padding:

@@ -262,6 +262,53 @@ class NameInformation:
         return cls(utf16(data, _LENGTH.size, unpack(_LENGTH, data)[0]))
 
 
+def pack_all_information(
+    creation_time: int,
+    last_access_time: int,
+    last_write_time: int,
+    change_time: int,
+    attributes: int,
+    allocation_size: int,
+    end_of_file: int,
+    number_of_links: int,
+    delete_pending: bool,
+    directory: bool,
+    file_id: int,
+    ea_size: int,
+    access: int,
+    position: int,
+    mode: int,
+    alignment: int,
+    name: str,
+) -> bytes:
+    """Return FileAllInformation as AllInformation encodes it, without making one: clients ask for it all the time."""
+    encoded = to_utf16(name)
+    return (
+        _ALL.pack(
+            creation_time,
+            last_access_time,
+            last_write_time,
+            change_time,
+            attributes or FILE_ATTRIBUTE_NORMAL,
+            0,
+            allocation_size,
+            end_of_file,
+            number_of_links,
+            delete_pending,
+            directory,
+            0,
+            file_id,
+            ea_size,
+            access,
+            position,
+            mode,
+            alignment,
+            len(encoded),
+        )
+        + encoded
+    )
+
+
 @dataclass(slots=True)
 class AllInformation:
     """FileAllInformation: everything in one answer  [MS-FSCC 2.4].
@@ -289,30 +336,24 @@ class AllInformation:
 
     def encode(self) -> bytes:
         """Return the wire form: 100 bytes and the name; attributes 0 as NORMAL."""
-        name = to_utf16(self.name)
-        return (
-            _ALL.pack(
-                self.creation_time,
-                self.last_access_time,
-                self.last_write_time,
-                self.change_time,
-                self.attributes or FILE_ATTRIBUTE_NORMAL,
-                0,
-                self.allocation_size,
-                self.end_of_file,
-                self.number_of_links,
-                self.delete_pending,
-                self.directory,
-                0,
-                self.file_id,
-                self.ea_size,
-                self.access,
-                self.position,
-                self.mode,
-                self.alignment,
-                len(name),
-            )
-            + name
+        return pack_all_information(
+            self.creation_time,
+            self.last_access_time,
+            self.last_write_time,
+            self.change_time,
+            self.attributes,
+            self.allocation_size,
+            self.end_of_file,
+            self.number_of_links,
+            self.delete_pending,
+            self.directory,
+            self.file_id,
+            self.ea_size,
+            self.access,
+            self.position,
+            self.mode,
+            self.alignment,
+            self.name,
         )
 
     @classmethod

@@ -88,7 +88,7 @@ class PosixBackend(Backend):
         except (OSError, NtError) as error:
             os.close(self.root)
             raise (nt_error(error, f"share directory {root}") if isinstance(error, OSError) else error) from error
-        self._device = facts.st_dev
+        self.device = facts.st_dev
         self._serial = zlib.crc32(b"%d:%d" % (os.fstatvfs(self.root).f_fsid, facts.st_ino))
         self._label = label or Path(f"/proc/self/fd/{self.root}").readlink().name
         self._creation_time = xattr.birth_of(self.root, facts)
@@ -128,7 +128,7 @@ class PosixBackend(Backend):
     async def open_by_id(self, file_id: int) -> Node:
         if file_id in (0, _ALL_ONES):
             raise NtError(Status.INVALID_PARAMETER, "no file has this id")
-        if file_id == self.file_id(self._device, os.fstat(self.root).st_ino):
+        if file_id == self.file_id(self.device, os.fstat(self.root).st_ino):
             return await self.open(())
         path = self._known_ids.get(file_id)
         node = None if path is None else await self._open_if(path, file_id)
@@ -245,7 +245,7 @@ class PosixBackend(Backend):
 
     def file_id(self, device: int, inode: int) -> int:
         """Return the 64-bit id of a file: its inode number, mixed with the device in a file system mounted below."""
-        if device == self._device:
+        if device == self.device:
             return inode
         mixed = (inode + device * 0x9E37_79B9_7F4A_7C15) & _ALL_ONES
         return mixed if 0 < mixed < _ALL_ONES else 1

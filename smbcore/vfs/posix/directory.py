@@ -44,7 +44,7 @@ class DirectoryIndex:
     order  real names in the order of the scan, for listings
     """
 
-    __slots__ = ("_ambiguous", "_by_short", "_changed_at", "_names", "_shorts", "built_at", "stamp")
+    __slots__ = ("_ambiguous", "_answers", "_by_short", "_changed_at", "_names", "_shorts", "built_at", "stamp")
 
     def __init__(self, listed: list[str], stamp: Stamp, now: int) -> None:
         self.stamp = stamp
@@ -53,6 +53,7 @@ class DirectoryIndex:
         self._names: dict[str, str] = {}
         self._by_short: dict[str, str] | None = None
         self._shorts: dict[str, str] = {}
+        self._answers: dict[str, str] = {}
         self._ambiguous = False
         for name in listed:
             fold = upcase(name)
@@ -78,11 +79,19 @@ class DirectoryIndex:
 
         Directories of more than SHORT_NAMES_UP_TO names have no 8.3 names: to make them takes too long.
         """
-        if is_8dot3(name) or len(self._names) > SHORT_NAMES_UP_TO:
+        if len(self._names) > SHORT_NAMES_UP_TO:
             return ""
-        if self._by_short is None:
+        known = self._answers.get(name)
+        if known is not None:
+            return known
+        if is_8dot3(name):
+            answer: str | None = ""
+        else:
             self._short_table()
-        return self._shorts.get(upcase(name))
+            answer = self._shorts.get(upcase(name))
+        if answer is not None and self._names.get(upcase(name)) == name:
+            self._answers[name] = answer
+        return answer
 
     def listing(self) -> list[str] | None:
         """Return the names as a scan would, None where only a scan knows them for sure."""
@@ -101,6 +110,8 @@ class DirectoryIndex:
     def add(self, name: str) -> None:
         """Take in a name that we made."""
         fold = upcase(name)
+        if self._names.get(fold, name) != name:
+            self._ambiguous = True
         self._names[fold] = name
         if self._by_short is not None:
             self._add_short(fold, name)
@@ -111,6 +122,7 @@ class DirectoryIndex:
             return False
         fold = upcase(name)
         self._names.pop(fold, None)
+        self._answers.pop(name, None)
         short = self._shorts.pop(fold, None)
         if short and self._by_short is not None:
             self._by_short.pop(short, None)

@@ -11,7 +11,7 @@ from smbcore.nt.attributes import IO_REPARSE_TAG_SYMLINK
 from smbcore.nt.filetime import from_unix_ns
 from smbcore.nt.status import NtError
 from smbcore.vfs.posix import node, xattr
-from smbcore.vfs.posix.names import encode, is_reserved
+from smbcore.vfs.posix.names import for_lookup, is_reserved
 from smbcore.vfs.posix.xattr import Fetched, Stored, fetch_by_name
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ _INLINE_READS = 64
 """Records read on the loop's thread; more of them go to the pool."""
 _REGULAR, _DIRECTORY, _SYMLINK = 0o100000, 0o040000, 0o120000
 
-Child = tuple[str, bytes, os.stat_result]
+Child = tuple[str, bytes | str, os.stat_result]
 
 
 async def entries(backend: PosixBackend, directory: int, names: Sequence[str]) -> list[tuple[str, NodeInfo]]:
@@ -57,9 +57,9 @@ def look_up(directory: int, names: Sequence[str]) -> list[Child]:
     stat = os.stat
     for name in names:
         try:
-            raw = encode(name)
+            as_stored = for_lookup(name)
             if not is_reserved(name):
-                found.append((name, raw, stat(raw, dir_fd=directory, follow_symlinks=False)))
+                found.append((name, as_stored, stat(as_stored, dir_fd=directory, follow_symlinks=False)))
         except (FileNotFoundError, NtError):
             continue
     return found
@@ -67,7 +67,7 @@ def look_up(directory: int, names: Sequence[str]) -> list[Child]:
 
 def fetch(directory: int, children: Sequence[Child]) -> list[Fetched | None]:
     """Read the records of `children`, None for those that vanished."""
-    return [fetch_by_name(directory, raw, status) for _, raw, status in children]
+    return [fetch_by_name(directory, os.fsencode(as_stored), status) for _, as_stored, status in children]
 
 
 def linked(status: os.stat_result) -> Stored:

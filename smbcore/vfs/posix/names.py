@@ -69,6 +69,13 @@ def from_listed(name: str) -> str:
     return decode(os.fsencode(name))
 
 
+def for_lookup(name: str) -> bytes | str:
+    """Return what to pass to the kernel for a component; as `encode`, but a plain name stays as it is: its bytes are
+    the same, and the hot path of listings is spared a copy.
+    """
+    return name if name.isascii() and len(name) <= MAX_NAME and _SPECIAL.search(name) is None and name else encode(name)
+
+
 def is_reserved(name: str) -> bool:
     """Tell whether a client's component names the stream store in any spelling a file system might match."""
     if name.isascii():

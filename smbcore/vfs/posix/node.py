@@ -466,8 +466,9 @@ def describe(backend: PosixBackend, status: os.stat_result, stored: Stored, rese
         # A block for extended attributes counts in st_blocks; it is none of the data's.
         if whole <= allocation <= whole + cluster:
             allocation = whole
+    device = status.st_dev
     return NodeInfo(
-        backend.file_id(status.st_dev, status.st_ino),
+        status.st_ino if device == backend.device else backend.file_id(device, status.st_ino),
         attributes,
         size,
         allocation,

@@ -219,6 +219,31 @@ def test_indexes_are_bounded(tmp_path: Path) -> None:
     assert [indexes.valid(each) is not None for each in status] == [False, False, True, True, True]
 
 
+def test_short_names_follow_names_that_come_and_go() -> None:
+    index = DirectoryIndex(["A long name.txt", "PLAIN.TXT"], (0, 0), 1)
+    short = index.short("A long name.txt")
+    assert short
+    assert index.find(short) == "A long name.txt"
+    assert index.short("PLAIN.TXT") == ""
+    index.discard("A long name.txt")
+    assert index.short("A long name.txt") is None
+    index.add("A LONG name.txt")
+    assert index.find(index.short("A LONG name.txt")) == "A LONG name.txt"
+    index.discard("A LONG name.txt")
+    assert index.short("A LONG name.txt") is None
+    assert index.find(short) is None
+
+
+def test_name_that_differs_in_case_only_makes_the_index_ambiguous() -> None:
+    index = DirectoryIndex(["name"], (0, 0), 10**9)
+    index.add("name")
+    assert index.discard("name")
+    index.add("name")
+    index.add("NAME")
+    assert index.listing() is None
+    assert not index.discard("NAME")
+
+
 def test_index_follows_only_if_nothing_else_happened(share: Path) -> None:
     indexes = DirectoryIndexes(now=lambda: 2**62)
     directory = os.open(share, os.O_RDONLY)

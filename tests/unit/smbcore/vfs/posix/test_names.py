@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from smbcore.nt.status import NtError, Status
 from smbcore.vfs.posix.backend import PosixBackend
-from smbcore.vfs.posix.names import decode, encode, from_listed, is_reserved
+from smbcore.vfs.posix.names import decode, encode, for_lookup, from_listed, is_reserved
 
 PAIRS = [
     (b"plain.txt", "plain.txt"),
@@ -42,6 +42,7 @@ PAIRS = [
 def test_names_map_both_ways(raw: bytes, name: str) -> None:
     assert decode(raw) == name
     assert encode(name) == raw
+    assert os.fsencode(for_lookup(name)) == raw
 
 
 @pytest.mark.parametrize(
@@ -65,6 +66,8 @@ def test_what_has_no_name_in_the_store_is_refused(name: str) -> None:
     with pytest.raises(NtError) as caught:
         encode(name)
     assert caught.value.status is Status.OBJECT_NAME_INVALID
+    with pytest.raises(NtError):
+        for_lookup(name)
 
 
 @given(
