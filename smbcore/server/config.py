@@ -16,6 +16,7 @@ from smbcore.proto.keys import (
     SIGNING_AES_GMAC,
     SIGNING_HMAC_SHA256,
 )
+from smbcore.proto.sealing import KEY_LIMIT
 
 MIB = 1024 * 1024
 
@@ -72,7 +73,8 @@ class ServerConfig:
     break_retry       seconds after which a break notification that the peer's TCP does not take goes to another
                       channel; 0 sends it once, on the newest channel, as Windows does, and disconnects nobody
     unreachable_after seconds without an acknowledgment by TCP after which a client that has to answer a break is
-                      disconnected
+                      disconnected (docs/decisions/0011-when-a-client-is-unreachable.md)
+    key_limit         bytes that an encryption key protects before its session ends
     durable_timeout   seconds that a disconnected handle is kept whose client names no time
     test_controls     answer the control codes that test suites use to block connections; never in production
     """
@@ -98,6 +100,7 @@ class ServerConfig:
     break_timeout: float = 35.0
     break_retry: float = 1.25
     unreachable_after: float = 5.0
+    key_limit: int = KEY_LIMIT
     durable_timeout: float = 60.0
     test_controls: bool = False
     limits: Limits = field(default_factory=Limits)

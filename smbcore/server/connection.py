@@ -92,7 +92,8 @@ class SmbConnection:
         "channels", "cipher", "client_capabilities", "client_guid", "client_name", "client_security_mode", "closed",
         "commands", "created_at", "dialect", "ended", "max_read", "max_transact", "max_write", "name",
         "negotiate_message", "negotiated_dialects", "number", "preauth", "server", "server_capabilities",
-        "server_security_mode", "signing_algorithm", "stalled", "supports_multi_credit", "supports_notifications", "transport", "window",
+        "server_security_mode", "signing_algorithm", "stalled", "supports_multi_credit", "supports_notifications",
+        "transport", "window",
     )  # fmt: skip
 
     def __init__(self, server: SmbServer, transport: Transport, number: int) -> None:

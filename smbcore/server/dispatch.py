@@ -237,6 +237,16 @@ class _Rest(Awaitable[Any]):
 async def _finish(rq: SmbRequest, rest: _Rest) -> None:
     """Await the rest of a handler and reply; runs as a task of the connection."""
     try:
+        await _answer(rq, rest)
+    except ProtocolViolation as error:
+        rq.connection.drop(error)
+    finally:
+        under_way.end(rq)
+
+
+async def _answer(rq: SmbRequest, rest: _Rest) -> None:
+    """Await the rest of a handler and reply.  Raises ProtocolViolation from either."""
+    try:
         answer = await rest
     except asyncio.CancelledError:
         if rq.connection.closed:
@@ -244,14 +254,12 @@ async def _finish(rq: SmbRequest, rest: _Rest) -> None:
         _fail(rq, NtError(rq.cancel_status, "the wait was ended"))
     except (NtError, WireError) as error:
         _fail(rq, error)
-    except ProtocolViolation as error:
-        rq.connection.drop(error)
+    except ProtocolViolation:
+        raise
     except Exception as error:  # as above
         _bug(rq, error)
     else:
         _succeed(rq, answer)
-    finally:
-        under_way.end(rq)
 
 
 def _succeed(rq: SmbRequest, answer: Any) -> None:

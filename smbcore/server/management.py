@@ -160,12 +160,7 @@ class Management:
 
 def end_session(session: SmbSession) -> None:
     """End a session for good, and the connections that have no other; clients that listen are told."""
-    connections = list(session.channels)
-    session.tell_closed()
-    session.close(for_good=True)
-    for connection in connections:
-        if not connection.channels:
-            connection.close()
+    session.end(for_good=True)
 
 
 def apply(server: SmbServer, configuration: Configuration) -> None:

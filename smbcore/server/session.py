@@ -196,8 +196,19 @@ class SmbSession:
 
     def start_encryption(self, cipher: int, keys: SessionKeys) -> None:
         """Set up both directions; the counters of nonces start here and live as long as the keys."""
-        self.sealer = Sealer(cipher, keys.s2c, self.wire_id)
-        self.unsealer = Unsealer(cipher, keys.c2s, self.server.plaintext)
+        limit = self.server.config.key_limit
+        self.sealer = Sealer(cipher, keys.s2c, self.wire_id, limit, self._key_spent)
+        self.unsealer = Unsealer(cipher, keys.c2s, self.server.plaintext, limit, self._key_spent)
+
+    def _key_spent(self) -> None:
+        """A key has protected as much as it may: the session ends, but not from within the message that is sealed."""
+        self.server.clock.call_later(0, self._end_with_its_keys)
+
+    def _end_with_its_keys(self) -> None:
+        """No other keys can take the place of these: a new sign-in, of a new session, brings new ones."""
+        if self.state is not SessionState.CLOSED:
+            log.warning("session %#x of %s ends: its encryption keys are used up", self.key, self.user)
+            self.end()
 
     def seal(self, parts: Sequence[bytes | bytearray | memoryview]) -> bytearray:
         """Return a transform message of `parts`; only for sessions that have sealed before."""
@@ -233,6 +244,15 @@ class SmbSession:
                 connection.session_ended(channel)
         self.channels.clear()
         self.server.session_closed(self)
+
+    def end(self, *, for_good: bool = False) -> None:
+        """End by the server's will, with the connections that have no other session  [MS-SMB2 3.3.4.12]."""
+        connections = list(self.channels)
+        self.tell_closed()
+        self.close(for_good=for_good)
+        for connection in connections:
+            if not connection.channels:
+                connection.close()
 
     def tell_closed(self) -> None:
         """Tell clients that announced to listen that the session ends by the server's will  [MS-SMB2 3.3.4.12]."""

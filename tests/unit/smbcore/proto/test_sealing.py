@@ -123,3 +123,47 @@ def test_many_sessions_hold_one_plaintext_buffer():
     frame = Sealer(2, bytes(16), SESSION).seal([bytes(1 << 20)])
     views = [Unsealer(2, bytes(16), buffer).open(memoryview(frame)) for _ in range(5)]
     assert len({id(view.obj) for view in views}) == 1
+
+
+@each_cipher
+def test_owner_of_a_key_hears_once_that_it_has_done_its_part(cipher, key_size):
+    key, told = bytes(key_size), []
+    sealer = Sealer(cipher, key, SESSION, 3000, lambda: told.append("sealed"))
+    unsealer = Unsealer(cipher, key, None, 3000, lambda: told.append("opened"))
+    for _ in range(2):
+        unsealer.open(memoryview(sealer.seal([bytes(1000)])))
+    assert not told
+    for _ in range(3):  # what is under way goes on
+        assert bytes(unsealer.open(memoryview(sealer.seal([b"one more".ljust(1000)]))))[:8] == b"one more"
+    assert told == ["sealed", "opened"]
+
+
+def test_empty_messages_wear_a_key_out_too():
+    told = []
+    sealer = Sealer(2, bytes(16), SESSION, 1280, lambda: told.append(1))
+    for _ in range(10):
+        sealer.seal([b""])
+    assert not told
+    sealer.seal([b""])
+    assert told
+
+
+def test_a_key_that_goes_on_and_on_is_refused():
+    key = bytes(16)
+    sealer, unsealer, plenty = Sealer(2, key, SESSION), Unsealer(2, key), 2**32
+    frame = sealer.seal([b"x"])
+    sealer._left = unsealer._left = -plenty
+    with pytest.raises(ProtocolViolation):
+        sealer.seal([b"x"])
+    with pytest.raises(ProtocolViolation):
+        unsealer.open(memoryview(frame))
+
+
+def test_forged_messages_do_not_wear_a_key_out():
+    told = []
+    unsealer = Unsealer(2, bytes(16), None, 3000, lambda: told.append(1))
+    frame = Sealer(2, b"another key 1234", SESSION).seal([bytes(1000)])
+    for _ in range(5):
+        with pytest.raises(ProtocolViolation):
+            unsealer.open(memoryview(frame))
+    assert not told
