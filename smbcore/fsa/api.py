@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from enum import IntEnum, IntFlag
 from typing import Protocol
 
+from smbcore.fsa.space_rules import SpaceRules
 from smbcore.nt.token import Token
 
 
@@ -139,6 +140,7 @@ class VolumeConfig:
     keep_creation_time    a file that is made under a name that just went gets the creation time of what had it
     delayed_write_time    seconds after the first write through an open until its time shows; 0 at once
     """
+    space                 how much the files may take
 
     default_security: bytes
     read_only: bool = False
@@ -158,13 +160,15 @@ class VolumeConfig:
     hidden_eas: frozenset[bytes] = frozenset()
     keep_creation_time: bool = True
     delayed_write_time: float = 0.0
+    space: SpaceRules = SpaceRules()
 
 
 # Volume(backend, config, clock) --------------------------------------------------------------------------------------
 #
 #   async open_file(parameters: OpenParameters) -> Open
 #       [MS-FSA 2.1.5.1]; raises every NtError of that section; waits for breaks; cancellation leaves no trace
-#   volume_info(), query_fs_information(info_class, max_length) -> bytes, set_fs_information(open, info_class, data)
+#   volume_info(), query_fs_information(info_class, max_length, token=None) -> bytes
+#   async set_fs_information(open, info_class, data);  set_space_rules(rules)
 #   opens -> iterable of Open;  async close() closes everything, the backend too
 #
 # Open attributes
@@ -189,6 +193,7 @@ class VolumeConfig:
 #       NO_SUCH_FILE, NO_MORE_FILES, BUFFER_OVERFLOW, INFO_LENGTH_MISMATCH
 #   async change_notify(completion_filter, watch_tree, max_length) -> list of (action, name)
 #       waits; NOTIFY_ENUM_DIR, NOTIFY_CLEANUP, DELETE_PENDING as NtError
+#   async query_quota(scan, max_length) -> bytes;  async set_quota(data)
 #   async fsctl(code, data, max_output) -> bytes
 #   async copy_chunks(source, [(source offset, offset, length)], *, require_read=False) -> (count, last bytes, total)
 #   async duplicate_extents(source, source_offset, offset, length)

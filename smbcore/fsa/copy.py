@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from smbcore.fsa import space
 from smbcore.nt.access import FILE_APPEND_DATA, FILE_EXECUTE, FILE_READ_DATA, FILE_WRITE_DATA
 from smbcore.nt.attributes import FILE_ATTRIBUTE_SPARSE_FILE
 from smbcore.nt.info.fsctl import CopyChunkResponse
@@ -121,9 +122,13 @@ async def transfer(
     opened: Open, source: Open, source_offset: int, offset: int, length: int, *, clone: bool = False
 ) -> int:
     """Move the bytes of a copy whose checks are done; return how many there were, less at the end of the source."""
-    if source.volume is opened.volume:
-        return await opened.node.copy_range(source.node, source_offset, offset, length, clone=clone)
-    buffer = memoryview(bytearray(length))
-    copied = await source.node.read_into(source_offset, buffer)
-    await opened.node.write(offset, buffer[:copied])
-    return copied
+
+    async def move() -> int:
+        if source.volume is opened.volume:
+            return await opened.node.copy_range(source.node, source_offset, offset, length, clone=clone)
+        buffer = memoryview(bytearray(length))
+        copied = await source.node.read_into(source_offset, buffer)
+        await opened.node.write(offset, buffer[:copied])
+        return copied
+
+    return await space.change_to(opened, offset + length, move)

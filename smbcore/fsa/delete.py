@@ -10,13 +10,15 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from smbcore.fsa import notify
+from smbcore.fsa import notify, space
 from smbcore.nt.access import DELETE
 from smbcore.nt.attributes import FILE_ATTRIBUTE_READONLY
 from smbcore.nt.status import NtError, Status
 
 if TYPE_CHECKING:
+    from smbcore.fsa.backend import Node
     from smbcore.fsa.open import Open
+    from smbcore.fsa.volume import Volume
 
 log = logging.getLogger(__name__)
 
@@ -119,9 +121,14 @@ def _is_last_of_link(opened: Open, path: tuple[str, ...]) -> bool:
 
 
 async def _remove_stream(opened: Open) -> None:
-    await opened.volume.backend.remove(opened.node)
+    volume, node = opened.volume, opened.node
+    await space.giving_back(volume, node, lambda: volume.backend.remove(node))
     opened.stream_state.delete_pending = False
     opened.volume.report(opened, notify.REMOVED_STREAM, notify.STREAM_NAME)
+
+
+async def _remove(volume: Volume, node: Node) -> None:
+    await space.giving_back(volume, node, lambda: volume.backend.remove(node), removes=node.is_directory)
 
 
 async def _remove_link(opened: Open, path: tuple[str, ...]) -> None:
@@ -132,13 +139,13 @@ async def _remove_link(opened: Open, path: tuple[str, ...]) -> None:
             if node.key != opened.file.key:
                 raise NtError(Status.OBJECT_NAME_NOT_FOUND, "the name leads elsewhere by now")
             directory = node.is_directory
-            await backend.remove(node)
+            await _remove(opened.volume, node)
         finally:
             node.close()
     else:
         directory = opened.is_directory
         born = 0 if directory else opened.node.info().creation_time
-        await backend.remove(opened.node)
+        await _remove(opened.volume, opened.node)
         if not directory:
             opened.volume.tunnel.add(path[:-1], path[-1], born, opened.volume.clock.now())
     if opened.file.deleting is not None:

@@ -17,6 +17,7 @@ from smbcore.nt.clock import Clock
 
 if TYPE_CHECKING:
     from smbcore.fsa.open import Open
+    from smbcore.fsa.space import Charge
     from smbcore.fsa.times import DelayedWriteTime
 
 
@@ -26,10 +27,11 @@ class StreamState:
     opens           in the order of opening
     oplocks         None until somebody asked for one;  ranges  None until somebody locked one
     delete_pending  a named stream is removed when its last open closes
+    charge          what it counts for, where the volume counts and it changed
     changed         changes of the data beside what the opens that are there wrote; see `data_changes`
     """
 
-    __slots__ = ("changed", "delete_pending", "file", "name", "opens", "oplocks", "ranges")
+    __slots__ = ("changed", "charge", "delete_pending", "file", "name", "opens", "oplocks", "ranges")
 
     def __init__(self, file: FileState, name: str) -> None:
         self.file = file
@@ -38,6 +40,7 @@ class StreamState:
         self.oplocks: Oplocks | None = None
         self.ranges: ByteRanges | None = None
         self.delete_pending = False
+        self.charge: Charge | None = None
         self.changed = 0
 
     def data_changes(self) -> int:

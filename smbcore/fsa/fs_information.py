@@ -5,26 +5,50 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from smbcore.fsa import quota
 from smbcore.fsa.backend import VolumeInfo
+from smbcore.fsa.space_rules import NO_LIMIT
 from smbcore.nt.info import classes as ic
 from smbcore.nt.info import fs
 from smbcore.nt.status import NtError, Status
 
 if TYPE_CHECKING:
     from smbcore.fsa.open import Open
+    from smbcore.fsa.space import Space
     from smbcore.fsa.volume import Volume
+    from smbcore.nt.token import Token
 
 
-def query(volume: Volume, info_class: int, max_length: int) -> bytes:
+def query(volume: Volume, info_class: int, max_length: int, token: Token | None = None) -> bytes:
     """Return a file system information structure.
 
+    token  who asks, for what is left for him
     Errors: INVALID_INFO_CLASS;  INFO_LENGTH_MISMATCH;  BUFFER_OVERFLOW the name was cut (data: what fits).
     """
     encoder = _QUERIES.get(info_class)
     if encoder is None:
         raise NtError(Status.INVALID_INFO_CLASS, f"query of file system information class {info_class}")
     fixed = ic.fs_fixed_size(info_class)
-    return ic.fit(encoder(volume, volume.volume_info()), fixed, max_length)
+    facts = volume.volume_info()
+    if volume.space is not None:
+        _limit(facts, volume.space, token)
+    return ic.fit(encoder(volume, facts), fixed, max_length)
+
+
+def _limit(facts: VolumeInfo, space: Space, token: Token | None) -> None:
+    """Show no more space than the volume, and the user, may take  [MS-FSA 2.1.5.13.3, 2.1.5.13.7].
+
+    What is free on the disk may be less than what is allowed; then that is what shows.
+    """
+    if space.rules.size_limit is not None:
+        left = max(0, space.rules.size_limit - space.used)
+        facts.total = min(facts.total, space.rules.size_limit)
+        facts.free = min(facts.free, left)
+        facts.available = min(facts.available, left)
+    limit = NO_LIMIT if token is None or not space.rules.tracks else space.rules.entry(token.user).limit
+    if token is not None and limit != NO_LIMIT:
+        facts.total = min(facts.total, limit)
+        facts.available = min(facts.available, max(0, limit - space.by_owner[token.user]))
 
 
 def _volume(volume: Volume, facts: VolumeInfo) -> bytes:
@@ -50,6 +74,22 @@ def _full_size(volume: Volume, facts: VolumeInfo) -> bytes:
     ).encode()
 
 
+def _full_size_ex(volume: Volume, facts: VolumeInfo) -> bytes:
+    """The class is not in MS-FSCC; Windows asks for it, and ntddk.h has it."""
+    unit, sectors = _units(facts)
+    whole = volume.volume_info()
+    return fs.FullSizeInformationEx(
+        actual_total_units=whole.total // unit,
+        actual_available_units=whole.free // unit,
+        caller_total_units=facts.total // unit,
+        caller_available_units=facts.available // unit,
+        used_units=(whole.total - whole.free) // unit,
+        reserved_units=(whole.free - whole.available) // unit,
+        sectors_per_unit=sectors,
+        bytes_per_sector=facts.sector_size,
+    ).encode()
+
+
 def _device(volume: Volume, facts: VolumeInfo) -> bytes:
     del facts
     read_only = fs.FILE_READ_ONLY_DEVICE if volume.read_only else 0
@@ -67,6 +107,7 @@ def attributes(volume: Volume, facts: VolumeInfo) -> int:
         | fs.FILE_SUPPORTS_OBJECT_IDS
         | fs.FILE_SUPPORTS_HARD_LINKS
         | fs.FILE_SUPPORTS_EXTENDED_ATTRIBUTES
+        | fs.FILE_VOLUME_QUOTAS
     )
     flags |= fs.FILE_SUPPORTS_SPARSE_FILES if facts.supports_sparse else 0
     flags |= fs.FILE_NAMED_STREAMS if facts.supports_streams and volume.config.named_streams else 0
@@ -80,8 +121,8 @@ def _attribute(volume: Volume, facts: VolumeInfo) -> bytes:
 
 
 def _control(volume: Volume, facts: VolumeInfo) -> bytes:
-    del volume, facts
-    return fs.ControlInformation().encode()
+    del facts
+    return quota.control(volume.config.space).encode()
 
 
 def _object_id(volume: Volume, facts: VolumeInfo) -> bytes:
@@ -102,13 +143,14 @@ _QUERIES: dict[int, Callable[[Volume, VolumeInfo], bytes]] = {
     ic.FILE_FS_ATTRIBUTE_INFORMATION: _attribute,
     ic.FILE_FS_CONTROL_INFORMATION: _control,
     ic.FILE_FS_FULL_SIZE_INFORMATION: _full_size,
+    ic.FILE_FS_FULL_SIZE_INFORMATION_EX: _full_size_ex,
     ic.FILE_FS_OBJECT_ID_INFORMATION: _object_id,
     ic.FILE_FS_SECTOR_SIZE_INFORMATION: _sector_size,
 }
 
 
-def set_information(volume: Volume, opened: Open, info_class: int, data: bytes) -> None:
-    """Refuse to change the volume: label, quota and object id are the appliance's to set.
+async def set_information(volume: Volume, opened: Open, info_class: int, data: bytes) -> None:
+    """Set the quotas' control information; label and object id are the appliance's to set.
 
     Errors: ACCESS_DENIED a class that could be set by an administrator of the volume;  INFO_LENGTH_MISMATCH;
             MEDIA_WRITE_PROTECTED;  INVALID_INFO_CLASS.
@@ -120,4 +162,7 @@ def set_information(volume: Volume, opened: Open, info_class: int, data: bytes) 
         raise NtError(Status.INFO_LENGTH_MISMATCH, f"{len(data)} bytes")
     if volume.read_only:
         raise NtError(Status.MEDIA_WRITE_PROTECTED, "volume")
+    if info_class == ic.FILE_FS_CONTROL_INFORMATION:
+        await quota.set_control(opened, data)
+        return
     raise NtError(Status.ACCESS_DENIED, f"{opened.token.name} may not change the volume")

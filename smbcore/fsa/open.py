@@ -9,7 +9,20 @@ from __future__ import annotations
 from collections.abc import Hashable
 from typing import TYPE_CHECKING
 
-from smbcore.fsa import copy, delete, directory, fsctl, locking, notify, query, reserved, security, set_info, times
+from smbcore.fsa import (
+    copy,
+    delete,
+    directory,
+    fsctl,
+    locking,
+    notify,
+    query,
+    quota,
+    reserved,
+    security,
+    set_info,
+    times,
+)
 from smbcore.fsa.api import (
     BreakListener,
     Caching,
@@ -32,6 +45,7 @@ if TYPE_CHECKING:
     from smbcore.fsa.file_table import FileState, StreamState
     from smbcore.fsa.oplock import Holder
     from smbcore.fsa.volume import Volume
+    from smbcore.nt.sid import Sid
 
 _READS = FILE_READ_DATA | FILE_EXECUTE
 _WRITES = FILE_WRITE_DATA | FILE_APPEND_DATA
@@ -74,6 +88,7 @@ class Open:
         "parent_oplock_key",
         "position",
         "posix_delete",
+        "quota_position",
         "reserved",
         "share_access",
         "sharing_access",
@@ -122,6 +137,7 @@ class Open:
         self.enumeration: directory.Enumeration | None = None
         self.watch: notify.Watch | None = None
         self.ea_index = 0
+        self.quota_position: Sid | None = None
         self.extra_attributes: int = 0
         self.writes = 0
         self._seen = seen
@@ -277,6 +293,9 @@ class Open:
         offset  -1 (or 2**64-1) appends, for an open that may only append
         Errors: ACCESS_DENIED;  FILE_LOCK_CONFLICT;  INVALID_PARAMETER;  INVALID_DEVICE_REQUEST;  those of the backend.
         """
+        space = self.volume.space
+        if space is not None and not space.counted:
+            await space.ready()
         if not self.granted_access & FILE_WRITE_DATA:
             offset = self._append_offset(offset)
         if self.is_directory:
@@ -297,7 +316,7 @@ class Open:
             self.set_archive()
         if self.volume.delays_write_time:
             times.before_write(self)
-        count = await self.node.write(offset, data)
+        count = await (self.node.write(offset, data) if space is None else space.write(self, offset, data))
         self.position = offset + count
         self.after_write()
         if write_through or self.mode & FILE_WRITE_THROUGH:
@@ -398,8 +417,14 @@ class Open:
         self.check_access(security.access_to_set(security_information))
         self.check_writable_volume()
         cache = self.volume.security
-        changed = security.changed(cache, self.node.security(), security_information, bytes(data), self.token)
+        old = self.node.security()
+        changed = security.changed(cache, old, security_information, bytes(data), self.token)
+        space = self.volume.space
+        if space is not None:
+            space.check_owner(self.node, changed)
         self.node.set_security(changed)
+        if space is not None:
+            space.owner_changed(self, old)
         self.forget_info()
         self.volume.content_changed(self, notify.SECURITY)
 
@@ -408,6 +433,14 @@ class Open:
     ) -> bytes:
         """Return FILE_FULL_EA_INFORMATION entries; see `query.query_extended_attributes`."""
         return query.query_extended_attributes(self, names, max_length, restart=restart, single=single, index=index)
+
+    async def query_quota(self, scan: quota.QuotaScan, max_length: int) -> bytes:
+        """Return FILE_QUOTA_INFORMATION entries; see `quota.query`."""
+        return await quota.query(self, scan, max_length)
+
+    async def set_quota(self, data: bytes | memoryview) -> None:
+        """Set what users may take; see `quota.set_entries`."""
+        await quota.set_entries(self, bytes(data))
 
     # -- directories --
     async def query_directory(
@@ -508,6 +541,8 @@ class Open:
         try:
             if self.delete_on_close or stream.delete_pending or self.file.deleting:
                 await delete.on_close(self)
+            if stream.charge is not None and self.volume.space is not None:
+                await self.volume.space.last_close(self)
         finally:
             self.discard()
 
@@ -518,6 +553,8 @@ class Open:
         volume = self.volume
         volume.opens.discard(self)
         times.writer_closes(self)
+        if stream.charge is not None and volume.space is not None:
+            volume.space.closing(self)
         stream.changed += self.writes
         self.file.remove(self, stream)
         if self.reserved:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from smbcore.fsa import notify, overwrite, reserved, sharing
+from smbcore.fsa import notify, overwrite, reserved, sharing, space
 from smbcore.fsa.access import decide_access, open_parent
 from smbcore.fsa.api import OpenParameters
 from smbcore.fsa.backend import Look, Node
@@ -328,7 +328,7 @@ async def _finish_creation(
         for name, value in p.extended_attributes:
             node.set_extended_attribute(name, value)
         if p.allocation_size and not opened.is_directory:
-            await node.set_allocation(p.allocation_size)
+            await space.set_allocation(opened, p.allocation_size)
         is_as_made = gone is None and not p.extended_attributes and not p.allocation_size and not target.stream
         seen = node.look() if is_as_made else None
     except BaseException:

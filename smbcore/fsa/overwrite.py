@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from smbcore.fsa import notify
+from smbcore.fsa import notify, space
 from smbcore.fsa.api import OpenParameters
 from smbcore.fsa.backend import NodeInfo
 from smbcore.nt import attributes as fa
@@ -27,13 +27,13 @@ async def replace_content(opened: Open, p: OpenParameters, info: NodeInfo) -> No
     if oplocks is not None and oplocks.holders:
         oplocks.break_all(opened, p.oplock_key)
     opened.stream_state.changed += 1
-    await node.set_end_of_file(0)
+    await space.set_end_of_file(opened, 0)
     if p.allocation_size:
-        await node.set_allocation(p.allocation_size)
+        await space.set_allocation(opened, p.allocation_size)
     now = opened.volume.clock.now()
     supersedes = p.create_disposition == c.FILE_SUPERSEDE
     if not node.stream:
-        await _drop_streams(opened)
+        await space.giving_back(opened.volume, node, lambda: _drop_streams(opened))
         for name in node.extended_attributes():
             node.set_extended_attribute(name, b"")
         for name, value in p.extended_attributes:

@@ -11,7 +11,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
-from smbcore.fsa import notify
+from smbcore.fsa import notify, space
 from smbcore.fsa.access import open_parent
 from smbcore.fsa.backend import Node
 from smbcore.fsa.path import parse_path
@@ -209,7 +209,11 @@ async def _move(opened: Open, parent: Node, name: str, flags: int) -> None:
     old = opened.node.path
     if old == (*parent.path, name):
         return
-    await volume.backend.rename(opened.node, parent, name, replace=bool(flags & 1))
+
+    async def move() -> None:
+        await volume.backend.rename(opened.node, parent, name, replace=bool(flags & 1))
+
+    await space.replacing(opened, (*parent.path, name), move)
     new = opened.node.path
     for other in opened.file.opens():
         if other.node.path == old:
@@ -258,7 +262,10 @@ def _report_move(opened: Open, old: tuple[str, ...], new: tuple[str, ...]) -> No
 
 
 async def _link(opened: Open, parent: Node, name: str, flags: int) -> None:
-    await opened.volume.backend.link(opened.node, parent, name, replace=bool(flags & 1))
+    async def make() -> None:
+        await opened.volume.backend.link(opened.node, parent, name, replace=bool(flags & 1))
+
+    await space.replacing(opened, (*parent.path, name), make)
     opened.forget_info()
     opened.volume.changed([(notify.ADDED, (*parent.path, name), "")], notify.FILE_NAME, opened.parent_oplock_key)
 
@@ -276,8 +283,15 @@ async def _rename_stream(opened: Open, name: str, *, replace: bool) -> None:
     if taken is not None and taken is not opened.stream_state and taken.opens:
         raise NtError(Status.ACCESS_DENIED if replace else Status.OBJECT_NAME_COLLISION, "the target stream is open")
     old = opened.node.stream
-    await opened.volume.backend.rename_stream(opened.node, new, replace=replace)
-    state.rename_stream(opened.stream_state, upcase(new))
+
+    async def move() -> None:
+        await opened.volume.backend.rename_stream(opened.node, new, replace=replace)
+        for stream in (opened.stream_state, taken):
+            if stream is not None:
+                stream.charge = None  # the one now has the other's size
+        state.rename_stream(opened.stream_state, upcase(new))
+
+    await space.giving_back(opened.volume, opened.node, move)
     opened.forget_info()
     path = opened.node.path
     opened.volume.changed(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
-from smbcore.fsa import delete, notify, rename, times
+from smbcore.fsa import delete, notify, rename, space, times
 from smbcore.nt import attributes as fa
 from smbcore.nt import create as c
 from smbcore.nt.access import FILE_WRITE_ATTRIBUTES, FILE_WRITE_DATA, FILE_WRITE_EA
@@ -133,7 +133,7 @@ async def set_end_of_file(opened: Open, size: int) -> None:
     """Truncate or extend  [MS-FSA 2.1.5.15.4].  Errors: ACCESS_DENIED;  INVALID_PARAMETER;  DISK_FULL."""
     _check_size(opened, size)
     opened.prepare_change()
-    await opened.node.set_end_of_file(size)
+    await space.set_end_of_file(opened, size)
     _size_changed(opened)
 
 
@@ -157,9 +157,9 @@ async def _allocation(opened: Open, data: bytes) -> None:
     _check_size(opened, size)
     opened.prepare_change()
     if size < opened.node.info().end_of_file:
-        await opened.node.set_end_of_file(size)
+        await space.set_end_of_file(opened, size)
     else:
-        await opened.node.set_allocation(size)
+        await space.set_allocation(opened, size)
     _size_changed(opened)
 
 

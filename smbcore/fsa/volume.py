@@ -7,6 +7,7 @@ it is touched on the event-loop thread only.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
 from smbcore.fsa import fs_information, notify, reparse
@@ -20,6 +21,8 @@ from smbcore.fsa.open import Open
 from smbcore.fsa.opening import open_file
 from smbcore.fsa.security import SecurityCache
 from smbcore.fsa.snapshots import Snapshots, names_snapshot
+from smbcore.fsa.space import Space
+from smbcore.fsa.space_rules import SpaceRules
 from smbcore.fsa.tunnel import TunnelCache
 from smbcore.nt import create as c
 from smbcore.nt.access import (
@@ -36,6 +39,7 @@ from smbcore.nt.attributes import FILE_ATTRIBUTE_ARCHIVE, FILE_ATTRIBUTE_HIDDEN,
 from smbcore.nt.clock import Clock
 from smbcore.nt.names import Pattern, upcase
 from smbcore.nt.status import NtError, Status
+from smbcore.nt.token import Token
 
 _CHANGES = (
     FILE_WRITE_DATA
@@ -48,9 +52,13 @@ _CHANGES = (
     | WRITE_OWNER
 )
 _QUOTA_INDEX = "$EXTEND\\$QUOTA:$Q:$INDEX_ALLOCATION"
-"""What clients open to ask for quotas, of which there are none here: the root stands in for it."""
+"""What clients open to ask for quotas: the root stands in for it."""
 _QUOTA_ATTRIBUTES = FILE_ATTRIBUTE_HIDDEN | FILE_ATTRIBUTE_SYSTEM | FILE_ATTRIBUTE_ARCHIVE
 _LEAVING_AS_IT_IS = frozenset({c.FILE_OPEN, c.FILE_OPEN_IF})
+
+
+KeepRules = Callable[[SpaceRules], Awaitable[None]]
+"""Stores rules of space; raises NtError where that cannot be."""
 
 
 class Volume:
@@ -64,6 +72,8 @@ class Volume:
     tunnel     names that went lately;  tokens  what clients may copy by naming it
     compresses the store compresses files with the attribute COMPRESSED
     snapshots  the earlier versions of the volume;  is_snapshot  this is one of them
+    space      what the files take, None where that need not be known
+    keep_rules stores rules of space that a client changed, so that they outlive the volume
     changes    counts changes of metadata or data, so that what was read before can be told from fresh
     read_only  every change is refused, by configuration or by the store
     """
@@ -97,6 +107,8 @@ class Volume:
         self.delays_write_time = config.delayed_write_time > 0
         self.marks_hidden = config.hide_dot_files or bool(config.hide_files)
         self._hidden: list[Pattern] = [Pattern(name) for name in config.hide_files]
+        self.space: Space | None = Space(self, config.space) if config.space.counts else None
+        self.keep_rules: KeepRules | None = None
         self._directory_oplocks: dict[tuple[str, ...], StreamState] = {}
         self._observations: dict[StreamState, Observation | None] = {}
 
@@ -123,7 +135,7 @@ class Volume:
 
     def of_snapshot(self, backend: Backend) -> Volume:
         """Return the volume of a snapshot of this one."""
-        past = Volume(backend, replace(self.config, read_only=True), self.clock, self.tokens)
+        past = Volume(backend, replace(self.config, read_only=True, space=SpaceRules()), self.clock, self.tokens)
         past.is_snapshot = True
         past.snapshots = self.snapshots
         return past
@@ -161,6 +173,8 @@ class Volume:
         """Close every open, the snapshots and the backend."""
         if not self.is_snapshot:
             await self.snapshots.close()
+        if self.space is not None:
+            await self.space.close()
         for opened in list(self.opens):
             await opened.close()
         self.backend.close()
@@ -288,14 +302,29 @@ class Volume:
         return info
 
     # -- the volume itself --
+    def set_space_rules(self, rules: SpaceRules) -> None:
+        """Install other rules of space; what is open goes on. Counting begins or ends with them."""
+        self.config = replace(self.config, space=rules)
+        space = self.space
+        if space is not None and rules.counts:
+            space.rules = rules
+        elif rules.counts:
+            self.space = Space(self, rules)
+            self.space.begin()
+        elif space is not None:
+            self.space = None
+            space.stop()
+            for opened in self.opens:
+                opened.stream_state.charge = None
+
     def volume_info(self) -> VolumeInfo:
         """Return the facts of the volume with current space."""
         return self.backend.volume_info()
 
-    def query_fs_information(self, info_class: int, max_length: int) -> bytes:
+    def query_fs_information(self, info_class: int, max_length: int, token: Token | None = None) -> bytes:
         """Return a file system information structure; see `fs_information.query`."""
-        return fs_information.query(self, info_class, max_length)
+        return fs_information.query(self, info_class, max_length, token)
 
-    def set_fs_information(self, opened: Open, info_class: int, data: bytes | memoryview) -> None:
+    async def set_fs_information(self, opened: Open, info_class: int, data: bytes | memoryview) -> None:
         """Apply a file system information structure; see `fs_information.set_information`."""
-        fs_information.set_information(self, opened, info_class, bytes(data))
+        await fs_information.set_information(self, opened, info_class, bytes(data))

@@ -15,9 +15,12 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
-from smbcore.fsa.backend import Backend, LocalChange, Node, NodeInfo, Observation, StreamInfo, VolumeInfo
+from smbcore.fsa.backend import Backend, LocalChange, Node, NodeInfo, Observation, StreamInfo, Survey, VolumeInfo
 from smbcore.nt.status import NtError, Status
+
+T = TypeVar("T")
 
 
 @dataclass(slots=True, eq=False)
@@ -229,6 +232,10 @@ class FaultyNode(Node):
         """Return None: what is sent past the backend could meet no fault."""
         return None
 
+    def main_size(self) -> int:
+        self._check("main_size")
+        return self.inner.main_size()
+
     async def zero_range(self, offset: int, beyond: int) -> None:
         await self._meet("zero_range")
         await self.inner.zero_range(offset, beyond)
@@ -329,6 +336,13 @@ class FaultyBackend(Backend):
     def volume_info(self) -> VolumeInfo:
         self.schedule.check("volume_info", None)
         return self.inner.volume_info()
+
+    async def survey(self) -> Survey:
+        await self.schedule.meet("survey", None)
+        return await self.inner.survey()
+
+    async def in_background(self, work: Callable[[], T]) -> T:
+        return await self.inner.in_background(work)
 
     @property
     def snapshot_folder(self) -> str:  # type: ignore[override]  # an attribute of the others

@@ -8,6 +8,7 @@ from struct import Struct
 from struct import error as StructError
 from typing import TYPE_CHECKING, Final, Self
 
+from smbcore.wire.errors import WireError
 from smbcore.wire.header import HEADER_SIZE
 from smbcore.wire.output import OutputResponse
 from smbcore.wire.reader import fixed_error
@@ -43,6 +44,10 @@ class QueryInfoFlags(IntFlag):
 INFO_FILE: Final = 0x01
 INFO_FILESYSTEM: Final = 0x02
 INFO_SECURITY: Final = 0x03
+INFO_QUOTA: Final = 0x04
+
+_QUOTA = Struct("<??HIII")
+_SIZE_OF_SID_LIST: Final = 4
 
 
 @dataclass(slots=True)
@@ -94,6 +99,41 @@ class QueryInfoRequest:
             self.additional_information, self.flags, self.file_id,
         )  # fmt: skip
         return w.bytes(REQUEST_SIZE)
+
+
+@dataclass(slots=True)
+class QueryQuotaInfo:
+    """SMB2_QUERY_QUOTA_INFO, the input of a query for quotas  [MS-SMB2 2.2.37.1].
+
+    single, restart  return one entry; begin with the first
+    sid_list         FILE_GET_QUOTA_INFORMATION entries, empty for a listing;  start_sid  where a listing begins
+    """
+
+    single: bool = False
+    restart: bool = False
+    sid_list: bytes = b""
+    start_sid: bytes = b""
+
+    @classmethod
+    def decode(cls, data: Buffer) -> Self:
+        """Read the structure; raises WireError. Of both a list and a start only the list counts."""
+        if len(data) < _QUOTA.size:
+            msg = f"{len(data)} bytes of {_QUOTA.size} and the SIDs"
+            raise WireError(msg)
+        single, restart, _, list_length, start_length, start_offset = _QUOTA.unpack_from(data)
+        sids = bytes(data[_QUOTA.size :])
+        if list_length:
+            start_offset, start_length = 0, list_length
+        if start_length > len(sids) or start_offset > len(sids) - start_length:
+            msg = f"SIDs of {start_length} bytes at {start_offset} of {len(sids)}"
+            raise WireError(msg)
+        part = sids[start_offset : start_offset + start_length]
+        return cls(single, restart, part, b"") if list_length else cls(single, restart, b"", part)
+
+    def encode(self) -> bytes:
+        """Return the structure."""
+        fixed = _QUOTA.pack(self.single, self.restart, 0, len(self.sid_list), len(self.start_sid), 0)
+        return fixed + (self.sid_list or self.start_sid)
 
 
 @dataclass(slots=True)

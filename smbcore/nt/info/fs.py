@@ -11,6 +11,7 @@ from smbcore.nt.info.buffers import Buffer, to_utf16, unpack, utf16
 _VOLUME = Struct("<qIIBx")
 _SIZE = Struct("<qqII")
 _FULL_SIZE = Struct("<qqqII")
+_FULL_SIZE_EX = Struct("<11QII")
 _DEVICE = Struct("<II")
 _ATTRIBUTE = Struct("<IiI")
 _CONTROL = Struct("<qqqQQI4x")
@@ -132,6 +133,41 @@ class FullSizeInformation:
     def decode(cls, data: Buffer) -> Self:
         """Decode. Raises WireError."""
         return cls(*unpack(_FULL_SIZE, data))
+
+
+@dataclass(slots=True)
+class FullSizeInformationEx:
+    """FILE_FS_FULL_SIZE_INFORMATION_EX: space in allocation units, as ntddk.h of the Windows driver kit has it.
+
+    actual  of the volume;  caller  what the user may see and use of it;  used  of the volume
+    reserved  kept back by the file system;  there are no pools, so nothing is unavailable or committed in one
+    """
+
+    actual_total_units: int
+    actual_available_units: int
+    caller_total_units: int
+    caller_available_units: int
+    used_units: int
+    reserved_units: int
+    sectors_per_unit: int
+    bytes_per_sector: int
+
+    def encode(self) -> bytes:
+        """Return the 96 bytes."""
+        return _FULL_SIZE_EX.pack(
+            self.actual_total_units, self.actual_available_units, 0,
+            self.caller_total_units, self.caller_available_units, 0,
+            self.used_units, self.reserved_units, 0, 0, self.actual_available_units,
+            self.sectors_per_unit, self.bytes_per_sector,
+        )  # fmt: skip
+
+    @classmethod
+    def decode(cls, data: Buffer) -> Self:
+        """Decode. Raises WireError."""
+        total, available, _, caller_total, caller_available, _, used, reserved, _, _, _, sectors, sector = unpack(
+            _FULL_SIZE_EX, data
+        )
+        return cls(total, available, caller_total, caller_available, used, reserved, sectors, sector)
 
 
 @dataclass(slots=True)

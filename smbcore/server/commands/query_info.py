@@ -5,12 +5,24 @@ from __future__ import annotations
 from struct import Struct
 from typing import Final
 
+from smbcore.fsa.quota import QuotaScan
+from smbcore.nt.errors import WireError
 from smbcore.nt.info.classes import FILE_FULL_EA_INFORMATION, FILE_ID_INFORMATION, FILE_NORMALIZED_NAME_INFORMATION
 from smbcore.nt.info.ea import decode_names
+from smbcore.nt.info.quota import decode_sids
+from smbcore.nt.sid import Sid
 from smbcore.nt.status import NtError, Status
 from smbcore.proto.keys import DIALECT_300, DIALECT_311
 from smbcore.server.request import SmbRequest
-from smbcore.wire.query_info import INFO_FILE, INFO_FILESYSTEM, INFO_SECURITY, QueryInfoRequest, QueryInfoResponse
+from smbcore.wire.query_info import (
+    INFO_FILE,
+    INFO_FILESYSTEM,
+    INFO_QUOTA,
+    INFO_SECURITY,
+    QueryInfoRequest,
+    QueryInfoResponse,
+    QueryQuotaInfo,
+)
 
 _NEEDED = Struct("<I")
 _RESTART_SCAN: Final = 0x01
@@ -28,6 +40,10 @@ async def query_info(rq: SmbRequest, msg: QueryInfoRequest) -> QueryInfoResponse
         raise NtError(Status.INVALID_PARAMETER, f"output of {msg.output_length} bytes")
     rq.check_charge(len(msg.input), msg.output_length)
     try:
+        if msg.info_type == INFO_QUOTA and not rq.tree.share.is_pipe:
+            return QueryInfoResponse(await _query_quota(rq, msg))
+        if msg.info_type == INFO_FILESYSTEM and not rq.tree.share.is_pipe:
+            await _count_files(rq)
         return QueryInfoResponse(_query(rq, msg))
     except NtError as error:
         if error.status is not Status.BUFFER_OVERFLOW:
@@ -48,7 +64,9 @@ def _query(rq: SmbRequest, msg: QueryInfoRequest) -> bytes:
     if rq.tree.share.is_pipe:
         raise NtError(Status.NOT_SUPPORTED, f"info type {kind} of a pipe")
     if kind == INFO_FILESYSTEM:
-        facts: bytes = rq.tree.share.volume().query_fs_information(msg.info_class, msg.output_length)
+        facts: bytes = rq.tree.share.volume().query_fs_information(
+            msg.info_class, msg.output_length, rq.open.file.token
+        )
         return facts
     if kind == INFO_SECURITY:
         descriptor: bytes = file.query_security(msg.additional_information)
@@ -56,6 +74,26 @@ def _query(rq: SmbRequest, msg: QueryInfoRequest) -> bytes:
             raise NtError(Status.BUFFER_TOO_SMALL, "security descriptor", _NEEDED.pack(len(descriptor)))
         return descriptor
     raise NtError(Status.NOT_SUPPORTED, f"info type {kind}")
+
+
+async def _count_files(rq: SmbRequest) -> None:
+    """Wait until it is known what the files take, where that decides what is free."""
+    space = rq.tree.share.volume().space
+    if space is not None and not space.counted:
+        await rq.suspend(space.ready())
+
+
+async def _query_quota(rq: SmbRequest, msg: QueryInfoRequest) -> bytes:
+    """Handle SMB2_0_INFO_QUOTA  [MS-SMB2 3.3.5.20.4].  Raises INVALID_PARAMETER, and as `fsa.quota.query`."""
+    try:
+        asked = QueryQuotaInfo.decode(msg.input)
+        sids = decode_sids(asked.sid_list) if asked.sid_list else None
+        start = Sid.decode(asked.start_sid) if asked.start_sid and sids is None else None
+    except WireError as error:
+        raise NtError(Status.INVALID_PARAMETER, str(error)) from error
+    scan = QuotaScan(sids, start, restart=asked.restart, single=asked.single)
+    output: bytes = await rq.suspend(rq.open.file.query_quota(scan, msg.output_length))
+    return output
 
 
 def _query_ea(rq: SmbRequest, msg: QueryInfoRequest) -> bytes:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from smbcore.nt.status import NtError, Status
 from smbcore.server.request import SmbRequest
-from smbcore.wire.query_info import INFO_FILE, INFO_FILESYSTEM, INFO_SECURITY
+from smbcore.wire.query_info import INFO_FILE, INFO_FILESYSTEM, INFO_QUOTA, INFO_SECURITY
 from smbcore.wire.set_info import EMPTY_SET_INFO, SetInfoRequest
 
 
@@ -19,9 +19,11 @@ async def set_info(rq: SmbRequest, msg: SetInfoRequest) -> bytes:
     elif rq.tree.share.is_pipe:
         raise NtError(Status.NOT_SUPPORTED, f"info type {kind} of a pipe")
     elif kind == INFO_FILESYSTEM:
-        rq.tree.share.volume().set_fs_information(file, msg.info_class, bytes(msg.data))
+        await rq.suspend(rq.tree.share.volume().set_fs_information(file, msg.info_class, bytes(msg.data)))
     elif kind == INFO_SECURITY:
         file.set_security(msg.additional_information, bytes(msg.data))
+    elif kind == INFO_QUOTA:
+        await rq.suspend(file.set_quota(msg.data))
     else:
         raise NtError(Status.NOT_SUPPORTED, f"info type {kind}")
     if rq.tree.share.stable_writes and not rq.tree.share.is_pipe:

@@ -7,10 +7,12 @@ import itertools
 from collections import ChainMap
 from collections.abc import Sequence
 
-from smbcore.fsa.backend import Backend, Node, VolumeInfo
+from smbcore.fsa.backend import Backend, Node, Survey, VolumeInfo
 from smbcore.nt.attributes import FILE_ATTRIBUTE_DIRECTORY, FILE_ATTRIBUTE_NORMAL
 from smbcore.nt.clock import Clock
+from smbcore.nt.errors import WireError
 from smbcore.nt.names import is_8dot3, stable_short_name, upcase
+from smbcore.nt.security import SecurityDescriptor
 from smbcore.nt.status import NtError, Status
 from smbcore.vfs.common import MAX_LINK_HOPS, link_target
 from smbcore.vfs.memory.data import CLUSTER
@@ -118,7 +120,7 @@ class MemoryBackend(Backend):
             raise NtError(Status.INVALID_PARAMETER, "a directory cannot move below itself")
         if target is not None:
             self._drop_link(target)
-        self._drop_link(link)
+        self._detach(link)
         self._add_link(into, name, link.file)
         link.file.change_time = self.now()
         self._own(node).path = (*new_parent.path, name)
@@ -194,6 +196,14 @@ class MemoryBackend(Backend):
             case_sensitive=self._case_sensitive,
             read_only=self.read_only,
         )
+
+    async def survey(self) -> Survey:
+        survey = Survey(CLUSTER)
+        for file in self._files.values():
+            size = sum(survey.size_of(stream.data.size) for stream in (file.main, *file.streams.values()))
+            if size:
+                survey.add(file.file_id, size, _owner(file))
+        return survey
 
     def close(self) -> None:
         self._files.clear()
@@ -320,16 +330,30 @@ class MemoryBackend(Backend):
         parent.last_write_time = parent.change_time = self.now()
 
     def _drop_link(self, link: Link) -> None:
+        """Remove a link, and the file with its last one."""
+        self._detach(link)
+        file = link.file
+        if not file.links:
+            self._files.pop(file.file_id, None)
+            for stream in (file.main, *file.streams.values()):
+                self._give_clusters(stream)
+
+    def _detach(self, link: Link) -> None:
         parent, file = link.parent, link.file
         del parent.children[self.fold(link.name)]
         if link.short:
             del parent.shorts[self.fold(link.short)]
         file.links.remove(link)
         parent.last_write_time = parent.change_time = file.change_time = self.now()
-        if not file.links:
-            self._files.pop(file.file_id, None)
-            for stream in (file.main, *file.streams.values()):
-                self._give_clusters(stream)
 
     def _give_clusters(self, stream: Stream) -> None:
         self._used_clusters -= stream.data.cluster_count
+
+
+def _owner(file: File) -> bytes | None:
+    """Return the SID of the owner, None where the file names none."""
+    try:
+        owner = None if file.security is None else SecurityDescriptor.decode(file.security).owner
+    except WireError:
+        return None
+    return None if owner is None else owner.encode()

@@ -73,7 +73,8 @@ class SparseBytes:
             first_gone = -(-size // CLUSTER)
             for number in [n for n in self._clusters if n >= first_gone]:
                 del self._clusters[number]
-            self.reserved = min(self.reserved, first_gone * CLUSTER)
+        if size <= self.size:
+            self.reserved = min(self.reserved, -(-size // CLUSTER) * CLUSTER)
         self.size = size
 
     def reserve(self, size: int) -> None:

@@ -184,6 +184,10 @@ class MemoryNode(Node):
     def transfer_descriptor(self) -> int | None:
         return None
 
+    def main_size(self) -> int:
+        self._check_open()
+        return self._file.main.data.size
+
     async def zero_range(self, offset: int, beyond: int) -> None:
         self._check_data()
         file = self._changing()

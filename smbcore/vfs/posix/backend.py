@@ -11,14 +11,16 @@ opened like any other path, so a race with a swapped link ends at a refusal, not
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import os
 import stat
 import zlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TypeVar
 
-from smbcore.fsa.backend import Backend, LocalChange, Node, Observation, VolumeInfo
+from smbcore.fsa.backend import Backend, LocalChange, Node, Observation, Survey, VolumeInfo
 from smbcore.nt.status import NtError, Status
 from smbcore.vfs.common import MAX_LINK_HOPS, link_target
 from smbcore.vfs.posix import changes, names, probe, snapshots, xattr
@@ -33,6 +35,9 @@ from smbcore.vfs.posix.page_cache import PageCache
 from smbcore.vfs.posix.pool import IoPool
 from smbcore.vfs.posix.store import SideStore
 from smbcore.vfs.posix.streams import StreamNode, Streams
+from smbcore.vfs.posix.survey import Walk
+
+T = TypeVar("T")
 
 _READ = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY
 _WRITE = os.O_RDWR | os.O_NONBLOCK | os.O_NOCTTY
@@ -99,6 +104,7 @@ class PosixBackend(Backend):
         self.file_mode = file_mode
         self.directory_mode = directory_mode
         self.pool = IoPool(workers)
+        self._survey_pool = IoPool(1)  # a count takes long, and is not to keep others waiting
         self.page_cache = PageCache()
         self.xattrs = xattr.XattrStore(self.side, now=now)
         self.indexes = DirectoryIndexes(now=now)
@@ -138,6 +144,10 @@ class PosixBackend(Backend):
         if node is None:
             raise NtError(Status.OBJECT_NAME_NOT_FOUND, f"no file with id {file_id:#x}")
         return node
+
+    def open_raw(self, path: bytes, flags: int) -> int:
+        """Open what is at `path` as the store spells it; may run in the pool. Raises OSError, NtError."""
+        return self._resolver.open(path, flags)
 
     def open_directory(self, path: Sequence[str]) -> int:
         """Open a directory by its real names; the caller closes the descriptor. Raises OSError, NtError."""
@@ -203,6 +213,21 @@ class PosixBackend(Backend):
     # -- snapshots --
     snapshot_folder = snapshots.FOLDER
 
+    async def survey(self) -> Survey:
+        walk = Walk(self, (names.STREAM_STORE.encode(), self.snapshot_folder.encode()))
+        work = asyncio.ensure_future(self._survey_pool.run(walk.run))
+        try:
+            return await asyncio.shield(work)
+        except asyncio.CancelledError:
+            walk.stop.set()
+            await asyncio.wait([work])
+            raise
+        except OSError as error:
+            raise nt_error(error, "count the files") from error
+
+    async def in_background(self, work: Callable[[], T]) -> T:
+        return await self._survey_pool.run(work)
+
     def snapshots(self) -> list[int]:
         try:
             return sorted(snapshots.find(self.root), reverse=True)
@@ -232,6 +257,7 @@ class PosixBackend(Backend):
         if self._observer is not None:
             self._observer.close()
         self.pool.shutdown()
+        self._survey_pool.shutdown()
         self.side.close()
         if self.root >= 0:
             os.close(self.root)

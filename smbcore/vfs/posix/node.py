@@ -294,6 +294,13 @@ class PosixNode(Node):
         except OSError as error:
             raise nt_error(error, "read") from error
 
+    def main_size(self) -> int:
+        try:
+            status = os.fstat(self.descriptor)
+        except OSError as error:
+            raise nt_error(error, "size") from error
+        return 0 if stat.S_ISDIR(status.st_mode) else status.st_size
+
     async def zero_range(self, offset: int, beyond: int) -> None:
         self.make_writable()
         try:

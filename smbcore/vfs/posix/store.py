@@ -78,6 +78,16 @@ class SideStore:
         finally:
             os.close(folder)
 
+    def size_of(self, device: int, inode: int, name: str) -> int | None:
+        """Return the size of a side file by the file that it is of, None if there is no such; may run in the pool."""
+        if self._directory < 0:
+            return None
+        try:
+            place = f"{self._folder_name(device, inode)}/{name}"
+            return os.stat(place, dir_fd=self._directory, follow_symlinks=False).st_size
+        except FileNotFoundError:
+            return None
+
     def load(self, descriptor: int, name: str, token: bytes) -> bytes | None:
         """Return the value saved with `token` under `name`, None if there is no such."""
         try:

@@ -193,10 +193,15 @@ class XattrStore:
         """Return the value stored under `name`, None if there is none."""
         if name in entry.values:
             return entry.values[name]
-        raw = read(descriptor, name)
-        if raw is not None and raw.startswith(_SPILLED):
-            raw = self._side.load(descriptor, name.removeprefix(PREFIX), raw[len(_SPILLED) :])
+        raw = self.fetch(descriptor, name)
         entry.values[name] = raw
+        return raw
+
+    def fetch(self, descriptor: int, name: str) -> bytes | None:
+        """Return the value stored under `name` past the cache; may run in the pool."""
+        raw = read(descriptor, name)
+        if raw is not None and is_spilled(raw):
+            raw = self._side.load(descriptor, name.removeprefix(PREFIX), raw[len(_SPILLED) :])
         return raw
 
     def set_value(self, descriptor: int, entry: Stored, name: str, value: bytes | None) -> None:
@@ -243,6 +248,11 @@ class XattrStore:
     def put_record(self, descriptor: int, entry: Stored) -> None:
         """Store the small record of `entry`."""
         os.setxattr(descriptor, DOS, entry.record())
+
+
+def is_spilled(raw: bytes) -> bool:
+    """Tell whether this is the mark of a value that is in the side store."""
+    return raw.startswith(_SPILLED)
 
 
 def read(file: int | bytes, name: str) -> bytes | None:
