@@ -138,9 +138,9 @@ class VolumeConfig:
     canonical_inheritance a list counts as auto-inherited only if the client asked for that too, as in Windows
     hidden_eas            names of extended attributes (upper case) that clients neither see nor set
     keep_creation_time    a file that is made under a name that just went gets the creation time of what had it
+    space                 how much the files may take
     delayed_write_time    seconds after the first write through an open until its time shows; 0 at once
     """
-    space                 how much the files may take
 
     default_security: bytes
     read_only: bool = False

@@ -47,7 +47,6 @@ INFO_SECURITY: Final = 0x03
 INFO_QUOTA: Final = 0x04
 
 _QUOTA = Struct("<??HIII")
-_SIZE_OF_SID_LIST: Final = 4
 
 
 @dataclass(slots=True)
