@@ -12,10 +12,11 @@ from dataclasses import dataclass, field
 
 @dataclass(eq=False)
 class Pair:
-    """One relayed connection; `flowing` cleared stalls it."""
+    """One relayed connection; `flowing` cleared stalls it, `answering` cleared holds back what goes to the client."""
 
     writers: list[asyncio.StreamWriter] = field(default_factory=list)
     flowing: asyncio.Event = field(default_factory=asyncio.Event)
+    answering: asyncio.Event = field(default_factory=asyncio.Event)
 
     def close(self, *, reset: bool = False) -> None:
         for writer in self.writers:
@@ -64,6 +65,7 @@ class Proxy:
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         pair = Pair([writer])
         pair.flowing.set()
+        pair.answering.set()
         self.pairs.add(pair)
         try:
             onward, back = await asyncio.open_connection("127.0.0.1", self.target)
@@ -78,6 +80,8 @@ class Proxy:
     async def _relay(self, pair: Pair, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while data := await reader.read(65536):
             await pair.flowing.wait()
+            if writer is pair.writers[0]:
+                await pair.answering.wait()
             writer.write(data)
             await writer.drain()
         pair.close()
