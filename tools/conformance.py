@@ -27,6 +27,7 @@ sys.path.insert(0, str(ROOT / "tests" / "interop" / "smbtorture"))
 import run  # noqa: E402 - the tests' own runner
 
 _START_SECONDS = 60.0
+_FOLDERS = "shares below "
 _OWN_NETWORK = "--own-network"
 _INSIDE = "--inside-own-network"
 # struct ifreq as the ioctls of netdevice(7) take it: name, flags
@@ -43,8 +44,11 @@ def free_ports(count: int) -> list[int]:
     return ports
 
 
-def start_testbed(port: int, signing_port: int, log: Path) -> subprocess.Popen[str]:
-    """Start the testbed and wait until it serves; its log goes to a file. Exits when it does not start."""
+def start_testbed(port: int, signing_port: int, log: Path) -> tuple[subprocess.Popen[str], str]:
+    """Start the testbed and wait until it serves; return it with the folder of its shares.
+
+    Its log goes to a file. Exits when it does not start.
+    """
     environment = dict(os.environ) | {"SMB_PORT": str(port), "SIGNING_PORT": str(signing_port), "WEB_PORT": "0"}
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("w") as errors:
@@ -58,14 +62,19 @@ def start_testbed(port: int, signing_port: int, log: Path) -> subprocess.Popen[s
     timer = threading.Timer(_START_SECONDS, testbed.terminate)
     timer.start()
     assert testbed.stdout is not None
-    ready = any(line.strip() == "ready" for line in testbed.stdout)
-    timer.cancel()
-    if not ready:
+    folders = ""
+    for line in testbed.stdout:
+        folders = line.strip().partition(_FOLDERS)[2] or folders
+        if line.strip() == "ready":
+            break
+    else:
+        timer.cancel()
         testbed.wait()
         sys.exit(f"the testbed did not start:\n{log.read_text()[-3000:]}")
+    timer.cancel()
     # keep reading, so that the testbed never waits for us
     threading.Thread(target=testbed.stdout.read, daemon=True).start()
-    return testbed
+    return testbed, folders
 
 
 def in_own_network(arguments: list[str]) -> int:
@@ -98,9 +107,9 @@ def main(arguments: list[str]) -> int:
 def run_against_testbed(port: int, signing_port: int, arguments: list[str]) -> int:
     """Run what the arguments say against a testbed on these ports; return the exit status."""
     log = ROOT / "build" / "testbed.log"
-    testbed = start_testbed(port, signing_port, log)
+    testbed, folders = start_testbed(port, signing_port, log)
     try:
-        return run.main([f"--port={port}", f"--signing-port={signing_port}", *arguments])
+        return run.main([f"--port={port}", f"--signing-port={signing_port}", f"--folders={folders}", *arguments])
     finally:
         testbed.send_signal(signal.SIGINT)
         try:

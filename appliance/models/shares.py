@@ -53,6 +53,15 @@ class ShareOptionsShape(Input):
         description="Let a file that is made anew under a name keep the creation time of the one that had it seconds "
         "before.",
     )
+    kernel_oplocks: bool = Field(
+        default=False,
+        description="Let clients cache a file only while no program on the server itself has it open; that one waits "
+        "for them.",
+    )
+    posix_locks: bool = Field(
+        default=False,
+        description="Let byte-range locks of clients and those of programs on the server itself exclude each other.",
+    )
     delayed_write_time: bool = Field(
         default=False, description="Show the time of a write two seconds late, as older servers did."
     )

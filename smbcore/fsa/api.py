@@ -139,6 +139,8 @@ class VolumeConfig:
     hidden_eas            names of extended attributes (upper case) that clients neither see nor set
     keep_creation_time    a file that is made under a name that just went gets the creation time of what had it
     space                 how much the files may take
+    guards_caching        clients cache a file only while no program outside of this server has it open
+    mirrors_locks         byte ranges exclude programs outside of this server too, and theirs exclude clients
     delayed_write_time    seconds after the first write through an open until its time shows; 0 at once
     """
 
@@ -159,6 +161,8 @@ class VolumeConfig:
     canonical_inheritance: bool = True
     hidden_eas: frozenset[bytes] = frozenset()
     keep_creation_time: bool = True
+    guards_caching: bool = False
+    mirrors_locks: bool = False
     delayed_write_time: float = 0.0
     space: SpaceRules = SpaceRules()
 

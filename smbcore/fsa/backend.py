@@ -157,6 +157,24 @@ class Observation(ABC):
         """Observe it no more. Idempotent; raises nothing."""
 
 
+class HeldOutsideError(NtError):
+    """A program outside of this server has to let go of the file first; it was asked to, and trying again may help."""
+
+
+class Guard(ABC):
+    """What keeps programs outside of this server from a file, see `Node.guard`."""
+
+    __slots__ = ()
+
+    @abstractmethod
+    def release(self) -> None:
+        """Let everybody have the file; whoever waits for it goes on. Idempotent; raises nothing."""
+
+
+CLAIM_NONE, CLAIM_SHARED, CLAIM_EXCLUSIVE = range(3)
+"""How a range of a file is claimed, see `Node.claim`."""
+
+
 class Node(ABC):
     """A file, directory or named stream that is open in the backend. Owned by one FSA open, closed exactly once.
 
@@ -282,6 +300,25 @@ class Node(ABC):
 
         Errors: with clone NOT_SUPPORTED where the store cannot share blocks.
         """
+
+    # -- programs outside of this server --
+    def guard(self, wanted: Callable[[float], None]) -> Guard | None:
+        """Keep them from opening the file unnoticed, so that its content may be cached; one guard per file at a time.
+
+        wanted  called once, on the loop thread, when one of them wants the file: it waits until `release`, but not
+                longer than the seconds that are given
+        None where the store cannot do it, or somebody out there has the file open. This server opens, reads and writes
+        the file as before.
+        """
+        return None
+
+    def claim(self, offset: int, beyond: int, kind: int) -> bool:
+        """Show them that this server holds [offset, beyond) of the file: CLAIM_NONE, CLAIM_SHARED or CLAIM_EXCLUSIVE.
+
+        The newest claim of a byte counts, whichever node it came by; CLAIM_NONE of [0, 2**64) ends all of them. Returns
+        False, and nothing is claimed, where one of them holds what excludes it; taking back always succeeds.
+        """
+        return True
 
     # -- streams --
     @abstractmethod

@@ -15,6 +15,7 @@ from smbcore.nt.status import NtError, Status
 
 if TYPE_CHECKING:
     from smbcore.fsa.open import Open
+    from smbcore.nt.clock import Clock
 
 _END_OF_SPACE = 1 << 64
 
@@ -41,6 +42,11 @@ class _Waiter:
         self.future = future
 
 
+def _end(future: asyncio.Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)
+
+
 def overlaps(first: ByteRange, second: ByteRange) -> bool:
     """Tell whether two ranges collide by place."""
     return first.offset < second.end and second.offset < first.end
@@ -64,11 +70,12 @@ def check_range(offset: int, length: int) -> None:
 class ByteRanges:
     """The locks of one stream and those who wait for one, first come first served."""
 
-    __slots__ = ("_waiters", "ranges")
+    __slots__ = ("_pauses", "_waiters", "ranges")
 
     def __init__(self) -> None:
         self.ranges: list[ByteRange] = []
         self._waiters: list[_Waiter] = []
+        self._pauses: list[_Waiter] = []
 
     def try_lock(self, owner: Open, offset: int, length: int, *, exclusive: bool) -> bool:
         """Lock a checked range if nothing collides; tell whether it was locked."""
@@ -99,6 +106,18 @@ class ByteRanges:
             if waiter in self._waiters:
                 self._waiters.remove(waiter)
 
+    async def pause(self, owner: Open, clock: Clock, seconds: float) -> None:
+        """Wait before asking once more for what is held elsewhere.  Errors: RANGE_NOT_LOCKED closed meanwhile."""
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        waiter = _Waiter(ByteRange(owner, 0, 0, exclusive=False), future)
+        self._pauses.append(waiter)
+        timer = clock.call_later(seconds, _end, future)
+        try:
+            await future
+        finally:
+            timer.cancel()
+            self._pauses.remove(waiter)
+
     def unlock(self, owner: Open, offset: int, length: int) -> bool:
         """Release one lock of just this place, an exclusive one first; tell whether there was one."""
         end = offset + length
@@ -115,6 +134,19 @@ class ByteRanges:
         self._serve()
         return True
 
+    def newest(self, owner: Open, offset: int, end: int, *, exclusive: bool) -> ByteRange:
+        """Return the newest lock of `owner` of just this place and kind; there is one."""
+        return next(
+            held
+            for held in reversed(self.ranges)
+            if held.owner is owner and held.offset == offset and held.end == end and held.exclusive == exclusive
+        )
+
+    def drop(self, held: ByteRange) -> None:
+        """Release just this lock."""
+        self.ranges.remove(held)
+        self._serve()
+
     def held_by(self, owner: Open) -> int:
         """Count the ranges that `owner` holds."""
         return sum(held.owner is owner for held in self.ranges)
@@ -129,7 +161,7 @@ class ByteRanges:
 
     def fail_waits(self, owner: Open) -> None:
         """End what `owner` waits for with RANGE_NOT_LOCKED."""
-        for waiter in self._waiters:
+        for waiter in (*self._waiters, *self._pauses):
             if waiter.wanted.owner is owner and not waiter.future.done():
                 waiter.future.set_exception(NtError(Status.RANGE_NOT_LOCKED, "closed while waiting for a lock"))
 

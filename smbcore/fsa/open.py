@@ -533,7 +533,7 @@ class Open:
         self.closed = True
         stream = self.stream_state
         if stream.ranges is not None:
-            stream.ranges.release(self)
+            locking.release_all(self, stream.ranges)
         if self.watch is not None:
             self.volume.notifier.remove(self.node.path, self.watch)
             self.volume.local.end(self.watch.observation)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from smbcore.fsa import notify, overwrite, reserved, sharing, space
 from smbcore.fsa.access import decide_access, open_parent
 from smbcore.fsa.api import OpenParameters
-from smbcore.fsa.backend import Look, Node
+from smbcore.fsa.backend import HeldOutsideError, Look, Node
 from smbcore.fsa.open import Open
 from smbcore.fsa.parameters import check_parameters, needed_to_overwrite, overwrites
 from smbcore.fsa.path import Target, parse_path
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
 _WRITES_DATA = FILE_WRITE_DATA | FILE_APPEND_DATA
 _CREATING = frozenset({c.FILE_SUPERSEDE, c.FILE_CREATE, c.FILE_OPEN_IF, c.FILE_OVERWRITE_IF})
+_TRY_AGAIN = 0.1
 _ACTION = {
     c.FILE_SUPERSEDE: c.FILE_SUPERSEDED,
     c.FILE_OVERWRITE: c.FILE_OVERWRITTEN,
@@ -57,6 +58,7 @@ async def open_file(volume: Volume, p: OpenParameters) -> Open:
     writable = bool(desired & _WRITES_DATA) or overwrites(disposition)
     follow = not p.create_options & c.FILE_OPEN_REPARSE_POINT
     try_create_first = disposition == c.FILE_CREATE and not target.stream and bool(target.names)
+    asked_for = 0.0
     while True:
         try:
             if try_create_first:
@@ -65,6 +67,9 @@ async def open_file(volume: Volume, p: OpenParameters) -> Open:
                 if created is not None:
                     return created
             node = await backend.open(target.names, writable=writable, follow=follow)
+        except HeldOutsideError:
+            asked_for = await _wait_outside(volume, asked_for)
+            continue
         except NtError as error:
             if error.status is not Status.OBJECT_NAME_NOT_FOUND or disposition not in _CREATING or not target.names:
                 raise
@@ -79,6 +84,17 @@ async def open_file(volume: Volume, p: OpenParameters) -> Open:
             raise
         if opened is not None:
             return opened
+
+
+async def _wait_outside(volume: Volume, seconds: float) -> float:
+    """Wait a little for a program outside of this server to let go of the file; return how long it took by now.
+
+    Errors: SHARING_VIOLATION it keeps the file longer than anybody may take to answer a break.
+    """
+    if seconds >= volume.config.break_timeout:
+        raise NtError(Status.SHARING_VIOLATION, f"a program outside of this server kept the file for {seconds:.0f} s")
+    await volume.clock.sleep(_TRY_AGAIN)
+    return seconds + _TRY_AGAIN
 
 
 # -- an existing file --

@@ -19,6 +19,10 @@ Holders of the same key never break each other, and an operation never breaks th
 II of the operation's own open is broken (its cache of the old bytes is shared by the whole client). A lease without any
 bit left is still a holder: the opens under it keep others from caching writes.
 
+A volume may keep a guard on a file while anybody caches it: it tells when a program outside of this server wants the
+file, and makes it wait. Everything is taken from every holder then, for nothing would tell of a second program once the
+first one has the file; the guard goes with the last bit.
+
 Who waits: an open whose break takes W (or H, in conflict), a rename and a deletion that take H. Everything else goes on
 at once. A waiter waits until the breaks that were under way are over, and decides anew.
 """
@@ -30,11 +34,19 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from smbcore.fsa.api import BreakListener, BreakNotice, Caching, OplockGrant, OplockLevel
-from smbcore.nt.access import FILE_READ_ATTRIBUTES, FILE_WRITE_ATTRIBUTES, READ_CONTROL, SYNCHRONIZE
+from smbcore.nt.access import (
+    FILE_APPEND_DATA,
+    FILE_READ_ATTRIBUTES,
+    FILE_WRITE_ATTRIBUTES,
+    FILE_WRITE_DATA,
+    READ_CONTROL,
+    SYNCHRONIZE,
+)
 from smbcore.nt.clock import Clock, TimerHandle
 from smbcore.nt.status import NtError, Status
 
 if TYPE_CHECKING:
+    from smbcore.fsa.backend import Guard, Node
     from smbcore.fsa.open import Open
 
 READ = 1
@@ -42,6 +54,7 @@ HANDLE = 2
 WRITE = 4
 ALL = READ | HANDLE | WRITE
 
+_WRITES = FILE_WRITE_DATA | FILE_APPEND_DATA
 _STAT = FILE_READ_ATTRIBUTES | FILE_WRITE_ATTRIBUTES | SYNCHRONIZE
 _STAT_OF_LEASE = _STAT | READ_CONTROL
 
@@ -124,15 +137,21 @@ class Holder:
 
 
 class Oplocks:
-    """The holders of one stream, and the operations that wait for them."""
+    """The holders of one stream, and the operations that wait for them.
 
-    __slots__ = ("_clock", "_timeout", "_waiters", "holders")
+    guard   keeps programs outside of this server from the file while anybody caches it, where the volume wants that
+    wanted  one of them is waiting for the file
+    """
+
+    __slots__ = ("_clock", "_timeout", "_waiters", "guard", "holders", "wanted")
 
     def __init__(self, clock: Clock, timeout: float) -> None:
         self._clock = clock
         self._timeout = timeout
         self._waiters: dict[asyncio.Future[None], str] = {}
         self.holders: list[Holder] = []
+        self.guard: Guard | None = None
+        self.wanted = False
 
     # -- granting --
     def request(
@@ -145,11 +164,14 @@ class Oplocks:
         others: Iterable[Open],
         *,
         has_byte_ranges: bool,
+        beside_writers: bool = True,
     ) -> OplockGrant:
         """Grant as much of the wish as the other opens of the stream allow  [MS-FSA 2.1.5.18].
 
-        others  every open of the stream, `opener` may be among them
+        others          every open of the stream, `opener` may be among them
+        beside_writers  level II is granted though one of them may write
         """
+        others = list(others)
         granular = level == OplockLevel.GRANULAR
         wanted = caching & ALL if granular else _CACHING_OF[level]
         if granular and wanted not in _LEASE_STATES:
@@ -158,6 +180,9 @@ class Oplocks:
         if granular and key is not None:
             return self._grant_lease(opener, wanted, granted, listener, key)
         new_level = _LEVEL_OF.get(granted, OplockLevel.NONE)
+        writers = not beside_writers and any(other.granted_access & _WRITES for other in others)
+        if writers and new_level == OplockLevel.LEVEL_TWO:
+            new_level = OplockLevel.NONE
         if new_level != OplockLevel.NONE:
             holder = Holder(self, opener, listener, _CACHING_OF[new_level], granular=False)
             self._join(holder, opener)
@@ -288,6 +313,33 @@ class Oplocks:
         """Take from one holder all but `keep`, though no operation needs it; return whether its answer is awaited."""
         self._break(holder, holder.caching & keep)
         return holder.breaking
+
+    # -- programs outside of this server --
+    def guarded(self, node: Node) -> bool:
+        """Tell whether what is granted now can be kept from being changed unnoticed; sees to it if that is possible."""
+        if self.guard is None:
+            self.guard = node.guard(self._want)
+        return self.guard is not None and not self.wanted
+
+    def _want(self, patience: float) -> None:
+        """A program outside wants the file and waits, at most `patience` seconds: everybody stops caching."""
+        self.wanted = True
+        self._clock.call_later(patience, self._out_of_patience, self.guard)
+        for holder in list(self.holders):
+            self._break(holder, 0)
+        self.relax()
+
+    def _out_of_patience(self, guard: Guard) -> None:
+        """The program has the file by now; who has not answered yet keeps nothing either."""
+        if self.guard is guard:
+            for holder in list(self.holders):
+                self._settle(holder, 0)
+
+    def relax(self) -> None:
+        """Let programs outside have the file if nobody caches it any more."""
+        if self.guard is not None and not any(holder.caching for holder in self.holders):
+            guard, self.guard, self.wanted = self.guard, None, False
+            guard.release()
 
     def _break(self, holder: Holder, to: int) -> None:
         """Bring `holder` down to `to`."""
@@ -437,6 +489,7 @@ class Oplocks:
 
     def wake(self) -> None:
         """Let those who wait look again whether the breaks they wait for are over."""
+        self.relax()
         waiters, self._waiters = self._waiters, {}
         for future in waiters:
             if not future.done():

@@ -10,8 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from smbcore.fsa import delete
-from smbcore.fsa.api import OpenParameters
+from smbcore.fsa import delete, locking
+from smbcore.fsa.api import LockElement, OpenParameters
 from smbcore.fsa.open import Open
 from smbcore.nt import create as c
 from smbcore.nt.access import FILE_APPEND_DATA, FILE_WRITE_DATA
@@ -99,9 +99,6 @@ async def _find(volume: Volume, saved: SavedOpen) -> Node:
 def restore_ranges(opened: Open, ranges: Iterable[tuple[int, int, bool]]) -> None:
     """Lock (offset, length, exclusive) again.
 
-    Errors: LOCK_NOT_GRANTED  another open has it: the records of the two do not fit together
+    Errors: LOCK_NOT_GRANTED  another has it: the records of two opens do not fit together, or somebody outside has it
     """
-    locks = opened.stream_state.ensure_ranges()
-    for offset, length, exclusive in ranges:
-        if not locks.try_lock(opened, offset, length, exclusive=exclusive):
-            raise NtError(Status.LOCK_NOT_GRANTED, f"{offset:#x}+{length:#x} of {opened.path!r} at its restoration")
+    locking.restore(opened, (LockElement(offset, length, exclusive) for offset, length, exclusive in ranges))

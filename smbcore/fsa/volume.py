@@ -200,7 +200,15 @@ class Volume:
         stream = opened.stream_state
         oplocks = stream.ensure_oplocks(self.clock, self.config.break_timeout)
         locked = stream.ranges is not None and bool(stream.ranges.ranges)
-        grant = oplocks.request(opened, level, wanted, listener, key, stream.opens, has_byte_ranges=locked)
+        guards = self.config.guards_caching and not opened.is_directory
+        if guards and not opened.stream and not oplocks.guarded(opened.node):
+            if not granular:
+                return OplockGrant(OplockLevel.NONE)
+            wanted = 0
+        grant = oplocks.request(
+            opened, level, wanted, listener, key, stream.opens, has_byte_ranges=locked, beside_writers=not guards
+        )
+        oplocks.relax()
         if opened.is_directory and grant.caching:
             self._directory_oplocks[opened.node.path] = stream
             if stream not in self._observations:

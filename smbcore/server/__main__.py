@@ -37,6 +37,7 @@ from smbcore.state.initialise import DataDirectory
 from smbcore.state.keyfile import KeyFile
 from smbcore.state.mirror import Mirror
 from smbcore.state.upgrade import check_schema_version
+from smbcore.vfs.posix.local_programs import LocalPrograms
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -148,12 +149,15 @@ class Core:
         accounts = AccountStore(configuration)
         config = configure.server_config(configuration.settings, test_controls=self._options.test_controls)
         tokens = TokenTable(self._clock)
+        programs = LocalPrograms()
         server = SmbServer(
             config,
             self._clock,
             authenticator=configure.authenticator(configuration.settings, accounts, self._clock),
             accounts=accounts,
-            open_volume=lambda share: configure.open_posix_volume(share, self._clock, config.break_timeout, tokens),
+            open_volume=lambda share: configure.open_posix_volume(
+                share, self._clock, config.break_timeout, tokens, programs
+            ),
             records=mirror,
             trail=mirror,
         )

@@ -16,6 +16,7 @@ from smbcore.server.accounts import AccountStore
 from smbcore.server.config import Encryption, ServerConfig
 from smbcore.server.shares import LEVELS, Grant
 from smbcore.vfs.posix.backend import PosixBackend
+from smbcore.vfs.posix.local_programs import LocalPrograms
 
 if TYPE_CHECKING:
     from smbcore.nt.clock import Clock
@@ -99,12 +100,20 @@ def volume_config(share: ShareConfig, break_timeout: float) -> VolumeConfig:
         canonical_inheritance=options.canonical_inheritance,
         hidden_eas=frozenset(name.upper().encode() for name in options.hidden_eas),
         keep_creation_time=options.keep_creation_time,
+        guards_caching=options.kernel_oplocks,
+        mirrors_locks=options.posix_locks,
         delayed_write_time=_WRITE_TIME_DELAY if options.delayed_write_time else 0.0,
         break_timeout=break_timeout,
     )
 
 
-def open_posix_volume(share: ShareConfig, clock: Clock, break_timeout: float, tokens: TokenTable) -> Volume:
+def open_posix_volume(
+    share: ShareConfig, clock: Clock, break_timeout: float, tokens: TokenTable, programs: LocalPrograms
+) -> Volume:
     """Open the folder behind a share.  Raises NtError or OSError where it cannot be used."""
-    backend = PosixBackend(share.path, case_sensitive=share.options.case_sensitive)
+    backend = PosixBackend(
+        share.path,
+        case_sensitive=share.options.case_sensitive,
+        programs=programs if share.options.kernel_oplocks else None,
+    )
     return Volume(backend, volume_config(share, break_timeout), clock, tokens)

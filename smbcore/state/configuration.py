@@ -55,6 +55,13 @@ class ShareOptions:
     keep_creation_time: bool = option(
         True, "Let a file that is made anew under a name keep the creation time of the one that had it seconds before."
     )
+    kernel_oplocks: bool = option(
+        False,
+        "Let clients cache a file only while no program on the server itself has it open; that one waits for them.",
+    )
+    posix_locks: bool = option(
+        False, "Let byte-range locks of clients and those of programs on the server itself exclude each other."
+    )
     delayed_write_time: bool = option(False, "Show the time of a write two seconds late, as older servers did.")
 
 

@@ -24,15 +24,18 @@ from smbcore.fsa.backend import Backend, LocalChange, Node, Observation, Survey,
 from smbcore.nt.status import NtError, Status
 from smbcore.vfs.common import MAX_LINK_HOPS, link_target
 from smbcore.vfs.posix import changes, names, probe, snapshots, xattr
+from smbcore.vfs.posix.claims import Claims
 from smbcore.vfs.posix.directory import LARGE, DirectoryIndex, DirectoryIndexes, NameChange
 from smbcore.vfs.posix.errors import nt_error
 from smbcore.vfs.posix.inotify import LocalObserver
 from smbcore.vfs.posix.kernel import kernel_time_ns
+from smbcore.vfs.posix.local_programs import LocalPrograms
 from smbcore.vfs.posix.names import encode, is_reserved
 from smbcore.vfs.posix.node import PosixNode
 from smbcore.vfs.posix.openat2 import Resolver
 from smbcore.vfs.posix.page_cache import PageCache
 from smbcore.vfs.posix.pool import IoPool
+from smbcore.vfs.posix.shared import SharedFiles
 from smbcore.vfs.posix.store import SideStore
 from smbcore.vfs.posix.streams import StreamNode, Streams
 from smbcore.vfs.posix.survey import Walk
@@ -58,6 +61,7 @@ class PosixBackend(Backend):
     root            the directory; followed if it is a link, everything below is not. A descriptor is taken over
     label           what clients see as the volume's name
     workers         threads for disk work
+    programs        programs of this machine that take part in what clients cache; None where they do not
     case_sensitive  names match exactly only
     use_openat2     False forces the component-wise walk of old kernels
     now             the kernel's time in ns, for the trust in directory indexes
@@ -77,6 +81,7 @@ class PosixBackend(Backend):
         file_mode: int = 0o660,
         directory_mode: int = 0o770,
         use_openat2: bool = True,
+        programs: LocalPrograms | None = None,
         now: Callable[[], int] = kernel_time_ns,
     ) -> None:
         try:
@@ -109,6 +114,8 @@ class PosixBackend(Backend):
         self.xattrs = xattr.XattrStore(self.side, now=now)
         self.indexes = DirectoryIndexes(now=now)
         self.streams = Streams(self)
+        self.shared = None if programs is None else SharedFiles(self._resolver, programs)
+        self.claims = Claims(self.shared)
         self._observer: LocalObserver | None = None
 
     # -- opening --
@@ -258,6 +265,7 @@ class PosixBackend(Backend):
             self._observer.close()
         self.pool.shutdown()
         self._survey_pool.shutdown()
+        self.claims.close()
         self.side.close()
         if self.root >= 0:
             os.close(self.root)
@@ -324,7 +332,8 @@ class PosixBackend(Backend):
         """Open `path` as it is spelled; a symbolic link at its end comes back as itself. Raises OSError, NtError."""
         joined = _joined(path)
         try:
-            descriptor = self._resolver.open(joined, flags)
+            opener = self._resolver.open if self.shared is None else self.shared.open
+            descriptor = opener(joined, flags)
         except OSError as error:
             descriptor, flags = self._open_otherwise(joined, flags, error)
         status = os.fstat(descriptor)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 
+from smbcore.fsa.backend import HeldOutsideError
 from smbcore.nt.status import NtError, Status
 
 STATUS_OF_ERRNO: dict[int, Status] = {
@@ -49,8 +50,12 @@ STATUS_OF_ERRNO: dict[int, Status] = {
 
 
 def nt_error(error: OSError, why: str = "") -> NtError:
-    """Return the NtError for what the kernel answered; UNEXPECTED_IO_ERROR for an errno not in the table."""
+    """Return the NtError for what the kernel answered; UNEXPECTED_IO_ERROR for an errno not in the table.
+
+    HeldOutsideError where a lease of a local program is in the way, which was told to give it up.
+    """
     number = error.errno or 0
     status = STATUS_OF_ERRNO.get(number, Status.UNEXPECTED_IO_ERROR)
     text = f"{error.strerror} (errno {number})"
-    return NtError(status, f"{why}: {text}" if why else text)
+    kind = HeldOutsideError if number == errno.EAGAIN else NtError
+    return kind(status, f"{why}: {text}" if why else text)

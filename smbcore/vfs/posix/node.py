@@ -9,7 +9,7 @@ import struct
 from collections.abc import Awaitable, Callable, Hashable, Sequence
 from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
 
-from smbcore.fsa.backend import Look, Node, NodeInfo, StreamInfo
+from smbcore.fsa.backend import Guard, Look, Node, NodeInfo, StreamInfo
 from smbcore.nt.attributes import (
     FILE_ATTRIBUTE_COMPRESSED,
     FILE_ATTRIBUTE_DIRECTORY,
@@ -91,6 +91,8 @@ class PosixNode(Node):
         self._listed: DirectoryIndex | None = None
         self._writable = writable
         self.at_open: os.stat_result | None = None
+        if backend.shared is not None and mode & 0o170000 == stat.S_IFREG:
+            backend.shared.join(self, writable=writable)
 
     # -- metadata --
     def look(self) -> Look:
@@ -340,6 +342,17 @@ class PosixNode(Node):
         count = await source.read_into(source_offset, memoryview(content))
         return await self.write(offset, memoryview(content)[:count])
 
+    # -- programs outside of this server --
+    def guard(self, wanted: Callable[[float], None]) -> Guard | None:
+        shared = self.backend.shared
+        return None if shared is None or self.is_directory or self.is_link else shared.guard(self, wanted)
+
+    def claim(self, offset: int, beyond: int, kind: int) -> bool:
+        try:
+            return self.backend.claims.claim(self, offset, beyond, kind)
+        except OSError as error:
+            raise nt_error(error, "lock") from error
+
     # -- streams --
     def streams(self) -> list[StreamInfo]:
         return [] if self.is_link else self.backend.streams.list(self)
@@ -392,6 +405,8 @@ class PosixNode(Node):
                 self.close()
 
     def _release(self) -> None:
+        if self.backend.shared is not None:
+            self.backend.shared.leave(self)
         descriptor, self.descriptor, self.data_descriptor = self.descriptor, -1, -1
         os.close(descriptor)
 
@@ -406,6 +421,10 @@ class PosixNode(Node):
             raise NtError(Status.INVALID_DEVICE_REQUEST, "a directory has no data")
         self._check_change()
         try:
+            if self.backend.shared is not None:
+                self.backend.shared.make_writable(self)
+                self._writable = True
+                return
             flags = os.O_RDWR | os.O_CLOEXEC | os.O_NONBLOCK
             again = os.open(b"/proc/self/fd/%d" % self.descriptor, flags)
             try:

@@ -151,9 +151,16 @@ class Runner:
             "--option=torture:user2name=testuser2",
             "--option=torture:user2password=testpass2",
             *test.variant.options,
+            *self._local_folder(test, share),
             f"//127.0.0.1/{share}",
             test.run,
         ]
+
+    def _local_folder(self, test: Test, share: str) -> list[str]:
+        """Tell a test that works on the files past the server too where they are."""
+        if not test.variant.local or not self._options.folders:
+            return []
+        return [f"--option=torture:localdir={self._options.folders}/{share}"]
 
     def _execute(self, test: Test, share: str) -> Outcome:
         limit, started = suites.limit_of(test), time.monotonic()
@@ -252,6 +259,7 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="smbtorture against a testbed, compared with expected.tsv.")
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--signing-port", type=int, default=0, help="a server whose sessions must sign")
+    parser.add_argument("--folders", help="where the testbed keeps its shares, for tests that open files there too")
     parser.add_argument("--jobs", type=int, choices=(1, 2), default=2)
     parser.add_argument("--filter", help="only tests whose name matches this regular expression")
     parser.add_argument("--logs", help="keep the output of every test in this directory")

@@ -23,6 +23,7 @@ class Variant:
     options  more arguments for smbtorture
     server   MAIN, or SIGNING for the server whose sessions must sign
     user     account of the testbed
+    local    the test opens files in the share's folder too
     """
 
     name: str = ""
@@ -30,6 +31,7 @@ class Variant:
     options: tuple[str, ...] = ()
     server: str = MAIN
     user: str = "testuser"
+    local: bool = False
 
 
 @dataclass(frozen=True)
@@ -84,11 +86,11 @@ PLACES: dict[str, tuple[Variant, ...]] = {
     "smb2.fileid": (Variant(), Variant("fruit", "vfs_fruit_xattr")),
     "smb2.getinfo.fsinfo": (Variant(share="admin"),),
     "smb2.ioctl": (Variant(), Variant("fs_specific", "fs_specific")),
-    "smb2.kernel-oplocks": (Variant(share="kernel_oplocks"),),
+    "smb2.kernel-oplocks": (Variant(share="kernel_oplocks", local=True),),
     "smb2.lock": (Variant(), Variant("aio", "aio")),
     "smb2.notify-inotify": (Variant(share="inotify"),),
     "smb2.replay": (Variant(share="durable"),),
-    "smb2.samba3misc": (Variant(share="posixlock"),),
+    "smb2.samba3misc": (Variant(share="posixlock", local=True),),
     "smb2.session": (Variant(), Variant("enc", "tmpenc")),
     "smb2.session-require-signing": (Variant(share="tmp", server=SIGNING),),
     "smb2.session.reauth4": (Variant(share="ignore_system_acls"),),
