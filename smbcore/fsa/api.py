@@ -12,10 +12,13 @@ from __future__ import annotations
 from collections.abc import Hashable
 from dataclasses import dataclass, field
 from enum import IntEnum, IntFlag
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from smbcore.fsa.space_rules import SpaceRules
 from smbcore.nt.token import Token
+
+if TYPE_CHECKING:
+    import asyncio
 
 
 class OplockLevel(IntEnum):
@@ -102,8 +105,16 @@ class BreakNotice:
 class BreakListener(Protocol):
     """Whoever holds an oplock or lease: the server's open (legacy) or its lease object (granular)."""
 
-    def oplock_broken(self, notice: BreakNotice) -> None:
-        """Tell the client. Never waits, never raises; called on the loop thread."""
+    def oplock_broken(self, notice: BreakNotice) -> asyncio.Future[None] | None:
+        """Tell the client. Never waits, never raises; called on the loop thread.
+
+        What the break makes way for goes on after the future that is returned, if any.
+        """
+
+    def caching_changed(self) -> asyncio.Future[None] | None:
+        """Note that a break is over: acknowledged, or not in time, or there was nothing to acknowledge; otherwise the
+        same.
+        """
 
 
 @dataclass(slots=True)

@@ -110,9 +110,9 @@ async def _copy(
         raise NtError(Status.INVALID_PARAMETER, f"target offset {offset:#x}")
     if source_offset + length > source.node.info().end_of_file:
         raise NtError(Status.INVALID_VIEW_SIZE, f"source ends before {source_offset + length:#x}")
+    await opened.prepare_change()
     if not clone:
         _check_ranges(opened, source, source_offset, offset, length)
-    opened.prepare_change()
     copied = await transfer(opened, source, source_offset, offset, length, clone=clone)
     opened.after_write()
     return copied

@@ -83,10 +83,10 @@ async def _set_zero_data(opened: Open, data: bytes, max_output: int) -> bytes:
     opened.check_writable_volume()
     beyond = min(zero.beyond, opened.node.info().end_of_file)
     if beyond > zero.offset:
+        await opened.prepare_change()
         ranges = opened.stream_state.ranges
         if ranges is not None:
             ranges.check_write(opened, zero.offset, beyond - zero.offset)
-        opened.prepare_change()
         await opened.node.zero_range(zero.offset, beyond)
         opened.after_write()
     return b""
@@ -139,15 +139,15 @@ async def _trim(opened: Open, data: bytes, max_output: int) -> bytes:
     request = codes.TrimRequest.decode(data)
     size = opened.node.info().end_of_file
     cluster = opened.volume.volume_info().cluster_size
-    ranges = opened.stream_state.ranges
     done = 0
     for offset, length in request.ranges:
         start = -(-offset // cluster) * cluster
         end = min(offset + length, size) // cluster * cluster
         if end > start:
+            await opened.prepare_change()
+            ranges = opened.stream_state.ranges
             if ranges is not None:
                 ranges.check_write(opened, start, end - start)
-            opened.prepare_change()
             await opened.node.zero_range(start, end)
             opened.after_write()
         done += 1

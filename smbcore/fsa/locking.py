@@ -32,7 +32,7 @@ async def lock(opened: Open, elements: list[LockElement], *, fail_immediately: b
     try:
         for element in elements:
             check_range(element.offset, element.length)
-            _break_caches(opened)
+            await _break_caches(opened)
             if not fail_immediately:
                 await _wait(opened, ranges, element)
             elif not _try(opened, ranges, element):
@@ -122,8 +122,8 @@ def _check(opened: Open) -> None:
         raise NtError(Status.ACCESS_DENIED, f"locking {opened.path!r}")
 
 
-def _break_caches(opened: Open) -> None:
+async def _break_caches(opened: Open) -> None:
     """Others who cache must see locks  [MS-FSA 2.1.5.8]."""
     oplocks = opened.stream_state.oplocks
     if oplocks is not None and oplocks.holders:
-        oplocks.break_all(opened, opened.oplock_key)
+        await oplocks.break_all_first(opened, opened.oplock_key)

@@ -240,7 +240,7 @@ async def write(opened: Open, data: bytes, max_output: int) -> bytes:
 
 
 async def _write_zeros(opened: Open, offset: int, beyond: int) -> None:
-    opened.prepare_change()
+    await opened.prepare_change()
     try:
         await opened.node.zero_range(offset, beyond)
     finally:
@@ -259,7 +259,7 @@ async def _write_token(opened: Open, asked: wire.OffloadWrite, length: int, ther
     if within:
         length = min(length, PIECE)  # what overlaps is copied the right way round in one piece only
     end = asked.offset + min(length, there)
-    opened.prepare_change()
+    await opened.prepare_change()
     try:
         copied = await _copy_pieces(opened, token, start, asked.offset, end)
         if copied < end:

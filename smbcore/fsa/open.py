@@ -177,6 +177,11 @@ class Open:
         return (deleting is not None and self.node.path in deleting) or self.stream_state.delete_pending
 
     @property
+    def is_shared(self) -> bool:
+        """Whether the file is open otherwise, too."""
+        return self.file.count > 1
+
+    @property
     def lock_count(self) -> int:
         """How many byte ranges this open holds."""
         ranges = self.stream_state.ranges
@@ -310,8 +315,12 @@ class Open:
         stream = self.stream_state
         if stream.ranges is not None and stream.ranges.ranges:
             stream.ranges.check_write(self, offset, length)
-        if stream.oplocks is not None and stream.oplocks.holders:
-            stream.oplocks.break_all(self, self.oplock_key)
+        oplocks = stream.oplocks
+        if oplocks is not None and oplocks.holders:
+            oplocks.break_all(self, self.oplock_key)
+            if oplocks.settling:
+                await oplocks.settled()
+                return await self.write(offset, data, write_through)  # whatever was checked may have changed
         if not self.file.archive_known:
             self.set_archive()
         if self.volume.delays_write_time:
@@ -346,11 +355,11 @@ class Open:
             raise NtError(Status.ACCESS_DENIED, f"append-only, {offset:#x} is before the end")
         return offset
 
-    def prepare_change(self) -> None:
+    async def prepare_change(self) -> None:
         """Do what precedes a change of the data: break caches of others, set ARCHIVE."""
         oplocks = self.stream_state.oplocks
         if oplocks is not None and oplocks.holders:
-            oplocks.break_all(self, self.oplock_key)
+            await oplocks.break_all_first(self, self.oplock_key)
         if not self.file.archive_known:
             self.set_archive()
 

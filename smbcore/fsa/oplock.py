@@ -23,6 +23,9 @@ A volume may keep a guard on a file while anybody caches it: it tells when a pro
 file, and makes it wait. Everything is taken from every holder then, for nothing would tell of a second program once the
 first one has the file; the guard goes with the last bit.
 
+A holder may have to be noted as broken somewhere before anybody acts on it: what its listener returns is awaited by
+everybody whom the break makes way for (`settled`).
+
 Who waits: an open whose break takes W (or H, in conflict), a rename and a deletion that take H. Everything else goes on
 at once. A waiter waits until the breaks that were under way are over, and decides anew.
 """
@@ -133,7 +136,7 @@ class Holder:
             acknowledge,
             continues,
         )
-        self.listener.oplock_broken(notice)
+        self.oplocks.hold(self.listener.oplock_broken(notice))
 
 
 class Oplocks:
@@ -149,6 +152,7 @@ class Oplocks:
         self._clock = clock
         self._timeout = timeout
         self._waiters: dict[asyncio.Future[None], str] = {}
+        self.settling: set[asyncio.Future[None]] = set()  # what is noted somewhere just now, see `hold`
         self.holders: list[Holder] = []
         self.guard: Guard | None = None
         self.wanted = False
@@ -290,6 +294,13 @@ class Oplocks:
             if holder.caching:
                 self._break(holder, 0)
 
+    async def break_all_first(self, opener: Open | None, key: bytes | None) -> None:
+        """As `break_all`; on return nobody else caches anything, and that has been noted where it must be."""
+        self.break_all(opener, key)
+        while self.settling:
+            await self.settled()
+            self.break_all(opener, key)
+
     def break_handle_caching(self, key: bytes | None, opener: Open | None = None) -> bool:
         """Take H from every other holder, before a rename or deletion; return whether to wait."""
         wait = False
@@ -372,6 +383,7 @@ class Oplocks:
         if holder.timer is not None:
             holder.timer.cancel()
             holder.timer = None
+        self.hold(holder.listener.caching_changed())
         if not caching and not holder.granular:
             self._drop(holder)
         self.wake()
@@ -467,6 +479,18 @@ class Oplocks:
         while pending:
             await self._wait_for_change(who)
             pending = [holder for holder in pending if holder.breaking]
+        await self.settled()
+
+    def hold(self, until: asyncio.Future[None] | None) -> None:
+        """Let what breaks make way for go on after `until` only."""
+        if until is not None:
+            self.settling.add(until)
+            until.add_done_callback(self.settling.discard)
+
+    async def settled(self) -> None:
+        """Wait until all breaks so far have been noted where they must be."""
+        while self.settling:
+            await asyncio.wait(self.settling)
 
     async def wait_for(self, holder: Holder, seconds: float) -> bool:
         """Wait until the break of one holder is over, or `seconds` have passed; return whether it is over."""

@@ -25,7 +25,7 @@ async def replace_content(opened: Open, p: OpenParameters, info: NodeInfo) -> No
     node = opened.node
     oplocks = opened.stream_state.oplocks
     if oplocks is not None and oplocks.holders:
-        oplocks.break_all(opened, p.oplock_key)
+        await oplocks.break_all_first(opened, p.oplock_key)
     opened.stream_state.changed += 1
     await space.set_end_of_file(opened, 0)
     if p.allocation_size:

@@ -132,7 +132,7 @@ def _check_size(opened: Open, size: int) -> None:
 async def set_end_of_file(opened: Open, size: int) -> None:
     """Truncate or extend  [MS-FSA 2.1.5.15.4].  Errors: ACCESS_DENIED;  INVALID_PARAMETER;  DISK_FULL."""
     _check_size(opened, size)
-    opened.prepare_change()
+    await opened.prepare_change()
     await space.set_end_of_file(opened, size)
     _size_changed(opened)
 
@@ -155,7 +155,7 @@ async def _allocation(opened: Open, data: bytes) -> None:
     """Reserve or give up space; less than the size truncates  [MS-FSA 2.1.5.15.1]."""
     size = file.AllocationInformation.decode(data).value
     _check_size(opened, size)
-    opened.prepare_change()
+    await opened.prepare_change()
     if size < opened.node.info().end_of_file:
         await space.set_end_of_file(opened, size)
     else:

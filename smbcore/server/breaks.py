@@ -34,10 +34,7 @@ def send_oplock_break(open_: SmbOpen, notice: BreakNotice) -> None:
     awaited = partial(_is_awaited, open_) if notice.acknowledge else None
     if not Delivery([open_.session], OPLOCK_BREAK, message, awaited).send() and notice.acknowledge:
         _give_up(open_, notice)
-    server = open_.session.server
-    server.open_changed(open_)
-    if notice.acknowledge:
-        server.clock.call_later(server.config.break_timeout, server.open_changed, open_)
+    open_.session.server.open_changed(open_)
 
 
 def send_lease_break(lease: SmbLease, notice: BreakNotice) -> None:
@@ -59,8 +56,6 @@ def send_lease_break(lease: SmbLease, notice: BreakNotice) -> None:
     if not reached and notice.acknowledge and not any(open_.record.persistent for open_ in away):
         lease.server.clock.call_later(0, _acknowledge_for_lease, lease, notice)
     lease.changed()
-    if notice.acknowledge:
-        lease.server.clock.call_later(lease.server.config.break_timeout, _time_is_up, lease)
 
 
 def _is_awaited(open_: SmbOpen) -> bool:
@@ -70,12 +65,6 @@ def _is_awaited(open_: SmbOpen) -> bool:
 
 def _is_lease_awaited(lease: SmbLease) -> bool:
     return bool(lease.opens) and lease.breaking
-
-
-def _time_is_up(lease: SmbLease) -> None:
-    """A client that did not answer has lost its lease by now: the records say so."""
-    if lease.opens and not lease.breaking:
-        lease.changed()
 
 
 def _acknowledge_for_lease(lease: SmbLease, notice: BreakNotice) -> None:

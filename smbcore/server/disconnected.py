@@ -15,11 +15,13 @@ from typing import TYPE_CHECKING, Any
 from smbcore.fsa.api import BreakNotice
 from smbcore.nt import filetime
 from smbcore.nt.status import NtError
-from smbcore.server import open_row, range_rows
+from smbcore.server import open_row, promises, range_rows
 from smbcore.server.record import Kind
 from smbcore.server.under_way import UnderWay
 
 if TYPE_CHECKING:
+    import asyncio
+
     from smbcore.nt.clock import TimerHandle
     from smbcore.server.lease import SmbLease
     from smbcore.server.open import SmbOpen
@@ -99,13 +101,15 @@ class DisconnectedOpen:
         self.server.record_gone(self.record, self.key)
 
     async def _release(self) -> None:
+        if self.record.offered:
+            await self.server.stored("open", [self.key])
         await self.under_way.quiet()
         try:
             await self.file.close()
         except NtError as error:
             log.warning("close of %s failed: %s", self.file.path, error)
 
-    def oplock_broken(self, notice: BreakNotice) -> None:
+    def oplock_broken(self, notice: BreakNotice) -> asyncio.Task[None] | None:
         """Somebody needs what this open's oplock reserves, and no client is there to give it up  [MS-SMB2 3.3.4.6].
 
         A durable open is closed; a resilient or persistent one loses its oplock only.
@@ -114,6 +118,13 @@ class DisconnectedOpen:
             self.lease_broken()
         elif notice.acknowledge:
             self.server.clock.call_later(0, self._give_up, notice)
+        return promises.withdraw(self.server, [self])
+
+    def caching_changed(self) -> asyncio.Task[None] | None:
+        """The break is over."""
+        if not self.closed:
+            self.server.records.put("open", self.key, self)
+        return promises.store_kept(self.server, [self])
 
     def lease_broken(self) -> None:
         """The lease breaks and no client is there to answer, or it loses H: what was kept for its sake closes."""

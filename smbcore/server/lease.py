@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Any
 from smbcore.fsa.api import BreakNotice, Caching
 from smbcore.nt.names import upcase
 from smbcore.nt.status import NtError, Status
-from smbcore.server import breaks
+from smbcore.server import breaks, promises
 from smbcore.server.disconnected import DisconnectedOpen
 from smbcore.server.open_row import caching_letters
 
 if TYPE_CHECKING:
+    import asyncio
+
     from smbcore.server.open import SmbOpen
     from smbcore.server.server import SmbServer
 
@@ -85,7 +87,8 @@ class SmbLease:
 
     def changed(self) -> None:
         """The state changed: the records of the lease and of its opens follow."""
-        self.server.records.put("lease", self.record_key, self)
+        if self.opens:
+            self.server.records.put("lease", self.record_key, self)
         for open_ in self.opens:
             self.server.records.put("open", open_.key, open_)
 
@@ -114,11 +117,17 @@ class SmbLease:
         """The state changed."""
         self.epoch = (self.epoch + 1) & 0xFFFF
 
-    def oplock_broken(self, notice: BreakNotice) -> None:
+    def oplock_broken(self, notice: BreakNotice) -> asyncio.Task[None] | None:
         """The file-system layer breaks the lease: tell the client  [MS-SMB2 3.3.4.7]."""
         if not notice.continues:
             self.advance_epoch()
         breaks.send_lease_break(self, notice)
+        return promises.withdraw(self.server, self.opens)
+
+    def caching_changed(self) -> asyncio.Task[None] | None:
+        """The break is over."""
+        self.changed()
+        return promises.store_kept(self.server, self.opens)
 
     def row(self) -> dict[str, Any]:
         """Return the record as people see it (state/schema.py: lease)."""

@@ -105,7 +105,7 @@ class Management:
         away = self._server.disconnected.find_key(message.open_key)
         if away is not None:
             log.info("disconnected open %#x closed by the administrator: %s", away.key, message.reason)
-            away.close()
+            await away.close_now()
             return Done(count=1)
         if open_ is None:
             raise CommandFailed("not_found", "This file has been closed already.")
@@ -113,16 +113,16 @@ class Management:
         log.info("open %#x of %s closed by the administrator: %s", open_.key, open_.session.user, message.reason)
         if open_.closed:  # while we waited; its client may just be away, which does not end it
             return await self._close_left(message, answer)
-        await open_.close()
+        await open_.close(asked=False)
         return Done(answer.value if answer else "", 1)
 
     async def _close_left(self, message: CloseOpen, answer: Answer | None) -> Message:
         """Close what an open has become while its client was asked to write back."""
         away = self._server.disconnected.find_key(message.open_key)
         if away is not None:
-            away.close()
+            await away.close_now()
         elif (reclaimed := self._server.opens.get(message.open_key)) is not None:
-            await reclaimed.close()
+            await reclaimed.close(asked=False)
         else:
             return Done("The client has closed it by itself.", 1)
         return Done(answer.value if answer else "", 1)

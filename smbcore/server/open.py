@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any, Protocol
 from smbcore.fsa.api import BreakNotice, FileRange, LockElement
 from smbcore.nt import filetime
 from smbcore.nt.status import NtError
-from smbcore.server import breaks, open_row, range_rows
+from smbcore.server import breaks, open_row, promises, range_rows
 from smbcore.server.disconnected import DisconnectedOpen
 from smbcore.server.record import OpenRecord
 from smbcore.server.under_way import UnderWay
 
 if TYPE_CHECKING:
+    import asyncio
+
     from smbcore.server.lease import SmbLease
     from smbcore.server.shares import Share
     from smbcore.server.tree_connect import SmbTreeConnect
@@ -123,11 +125,21 @@ class SmbOpen:
         tree.opens.add(self)
         server.open_added(self)
 
-    async def close(self) -> None:
-        """Release the FileId at once, then the file (which may wait for the disk). Idempotent."""
+    async def close(self, *, asked: bool = True) -> None:
+        """Release the FileId at once, then the file (which may wait for the disk). Idempotent.
+
+        asked  by its client; one that will come back for an open that was closed behind it must not find it after a
+               crash
+        """
         if self.closed:
             return
+        record = self.record
+        removes_row = record is not None and record.offered and (
+            not asked or record.written_through or promises.outlives_its_handle(self)
+        )  # fmt: skip
         self._forget()
+        if removes_row:
+            await self.session.server.stored("open", [self.key])
         await self._close_file()
 
     async def _close_file(self) -> None:
@@ -142,6 +154,8 @@ class SmbOpen:
             self.session.server.background(self._release())
 
     async def _release(self) -> None:
+        if self.record is not None and self.record.offered:
+            await self.session.server.stored("open", [self.key])
         try:
             await self._close_file()
         except NtError as error:
@@ -205,9 +219,16 @@ class SmbOpen:
         server.counters["opens_reclaimed"] += 1
         return self
 
-    def oplock_broken(self, notice: BreakNotice) -> None:
+    def oplock_broken(self, notice: BreakNotice) -> asyncio.Task[None] | None:
         """The file-system layer breaks this open's legacy oplock: tell the client  [MS-SMB2 3.3.4.6]."""
         breaks.send_oplock_break(self, notice)
+        return promises.withdraw(self.session.server, [self])
+
+    def caching_changed(self) -> asyncio.Task[None] | None:
+        """The break is over."""
+        server = self.session.server
+        server.open_changed(self)
+        return promises.store_kept(server, [self])
 
     def row(self) -> dict[str, Any]:
         """Return the record as people see it (state/schema.py: open)."""

@@ -9,6 +9,7 @@ from smbcore.nt import filetime
 
 if TYPE_CHECKING:
     from smbcore.server.disconnected import DisconnectedOpen
+    from smbcore.server.lease import SmbLease
     from smbcore.server.open import SmbOpen
     from smbcore.server.record import OpenRecord
 
@@ -42,7 +43,11 @@ def name_of(open_: SmbOpen | DisconnectedOpen) -> str:
 def common(open_: SmbOpen | DisconnectedOpen) -> dict[str, Any]:
     """Return the columns that mean the same for both."""
     file, lease, record = open_.file, open_.lease, open_.record
-    level, caching = file.oplock
+    promised = ""
+    if record is not None and record.kind:
+        promised = record.promised(file).value
+        record.marks = file.delete_pending, file.delete_on_close
+        record.offered = record.offered or bool(promised)
     opened_at = filetime.to_datetime(open_.opened_at)
     return {
         "persistent_id": open_.persistent_id,
@@ -54,11 +59,11 @@ def common(open_: SmbOpen | DisconnectedOpen) -> dict[str, Any]:
         "access": file.granted_access,
         "share_mode": file.share_access,
         "create_options": file.create_options,
-        "oplock": OPLOCK_NAMES[level],
+        "oplock": OPLOCK_NAMES[file.oplock[0]],
         "lease_key": lease.key.hex() if lease else None,
-        "lease_state": caching_letters(caching) if lease else "",
+        "lease_state": caching_letters(_lasting(file)) if lease else "",
         "delete_pending": file.delete_pending,
-        "durable": record.kind.value if record else "",
+        "durable": promised,
         "timeout_ms": record.timeout_ms if record else 0,
         "disconnected_at": None,
         "create_guid": record.create_guid.hex() if record and record.create_guid else None,
@@ -69,11 +74,22 @@ def common(open_: SmbOpen | DisconnectedOpen) -> dict[str, Any]:
         "last_io_at": opened_at,
         "bytes_read": open_.bytes_read,
         "bytes_written": open_.bytes_written,
-        "doc": _document(file, record) if record and record.kind else {},
+        "doc": _document(file, record, lease) if record and promised else {},
     }
 
 
-def _document(file: Any, record: OpenRecord) -> dict[str, Any]:
+def _lasting(file: Any) -> int:
+    """Return what the client may cache if everything ended now.
+
+    What a break takes is gone at once, unless the client must write back first: others wait for that.
+    """
+    holder = file.holder
+    if holder is None:
+        return 0
+    return int(holder.requested if holder.breaking and not holder.caching & Caching.WRITE else holder.caching)
+
+
+def _document(file: Any, record: OpenRecord, lease: SmbLease | None) -> dict[str, Any]:
     """Return what a restart needs to make the open anew, and nobody wants to see."""
     key = file.parent_oplock_key
     return {
@@ -86,4 +102,7 @@ def _document(file: Any, record: OpenRecord) -> dict[str, Any]:
         "app_version": list(record.app_version) if record.app_version else None,
         "locks": record.locks.hex() if record.locks else None,
         "ranges": file.held_ranges(),
+        "lease_version": lease.version if lease else 0,
+        "lease_epoch": lease.epoch if lease else 0,
+        "lease_parent": lease.parent_key.hex() if lease and lease.parent_key else None,
     }

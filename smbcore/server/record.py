@@ -43,11 +43,14 @@ class OpenRecord:
     replay_eligible  nothing has been done with the open since its CREATE
     app_instance, app_version   16 bytes, and (high, low); None if the client gave none
     locks            lock sequence number by bucket, `_UNUSED` where none is valid; None before the first
+    offered          the database may hold a row by which a restart gives the open back, see `smbcore.server.promises`
+    withdrawn        its row must promise nothing for now, until `renew_at` of the monotonic clock
+    marks            what the last row that was asked for said about deletion
     """
 
     __slots__ = (
-        "app_instance", "app_version", "client_guid", "create_guid", "holder", "kind", "locks", "owner",
-        "replay_eligible", "timeout_ms", "version",
+        "app_instance", "app_version", "client_guid", "create_guid", "holder", "kind", "locks", "marks", "offered",
+        "owner", "renew_at", "replay_eligible", "timeout_ms", "version", "withdrawn",
     )  # fmt: skip
 
     holder: SmbOpen | DisconnectedOpen
@@ -63,6 +66,10 @@ class OpenRecord:
         self.app_instance: bytes | None = None
         self.app_version: tuple[int, int] | None = None
         self.locks: bytearray | None = None
+        self.offered = False
+        self.withdrawn = False
+        self.renew_at = 0.0
+        self.marks = (False, False)
 
     @property
     def persistent(self) -> bool:
@@ -74,6 +81,15 @@ class OpenRecord:
         if self.kind is Kind.DURABLE:
             return holds_handle(file)
         return self.kind is not Kind.NONE
+
+    @property
+    def written_through(self) -> bool:
+        """Whether changes are stored before the reply: what a client asked for by name survives every crash."""
+        return self.kind is Kind.PERSISTENT or self.kind is Kind.RESILIENT
+
+    def promised(self, file: Open) -> Kind:
+        """Return what a restart may give back if it finds the open as it is now."""
+        return Kind.NONE if self.withdrawn or not self.survives(file) else self.kind
 
     # -- lock sequences  [MS-SMB2 3.3.5.14] --
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from smbcore.nt.status import NtError, Status
 from smbcore.proto.sealing import PlaintextBuffer
 from smbcore.rpc.pipes import PipeRegistry
+from smbcore.server import promises
 from smbcore.server.accounts import AccountStore
 from smbcore.server.commands.table import COMMANDS
 from smbcore.server.conformance import ControlledConnection
@@ -53,6 +54,9 @@ class RecordKeeper(Protocol):
     async def write_through(self, kind: str, key: Key, source: Any) -> None:
         """An object is new: return once its record is stored.  Raises StateUnavailableError; it stays pending then."""
 
+    async def stored(self, kind: str, keys: Sequence[Key]) -> None:
+        """Return once what is pending of these objects is stored.  Raises StateUnavailableError; it stays pending."""
+
     async def flush(self) -> None:
         """Return once everything that is pending is stored.  Raises StateUnavailableError."""
 
@@ -67,6 +71,9 @@ class NoRecords:
         """Forget it."""
 
     async def write_through(self, kind: str, key: Key, source: Any) -> None:
+        """Forget it."""
+
+    async def stored(self, kind: str, keys: Sequence[Key]) -> None:
         """Forget it."""
 
     async def flush(self) -> None:
@@ -252,16 +259,21 @@ class SmbServer:
         self.records.drop("open", key)
 
     async def settle(self, open_: SmbOpen) -> None:
-        """Something about an open has changed that a persistent one must remember before the reply."""
+        """Something about an open has changed that its row must not be wrong about once the client hears of it."""
         record = open_.record
-        if record is None or not record.persistent or open_.closed:
-            self.open_changed(open_)
-        else:
+        if open_.closed:
+            return
+        if record is not None and record.written_through:
             await self.promise("open", open_.key, open_)
+            return
+        self.open_changed(open_)
+        withdrawn = promises.withdraw(self, [open_])
+        if withdrawn is not None:
+            await withdrawn
 
     async def settle_lease(self, lease: SmbLease) -> None:
-        """The state of a lease has changed; where it covers a persistent open, store that before the reply."""
-        kept = [open_ for open_ in lease.opens if open_.record is not None and open_.record.persistent]
+        """The state of a lease has changed; where it covers opens that are written through, store it first."""
+        kept = [open_ for open_ in lease.opens if open_.record is not None and open_.record.written_through]
         if kept:
             await self.promise("lease", lease.record_key, lease)
             for open_ in kept:
@@ -273,8 +285,15 @@ class SmbServer:
 
         An unavailable database stops nobody: the record stays pending, which is logged once per outage.
         """
+        return await self._available(self.records.write_through(kind, key, source))
+
+    async def stored(self, kind: str, keys: Sequence[Key]) -> bool:
+        """Have stored what is pending of records; tell whether it was."""
+        return await self._available(self.records.stored(kind, keys))
+
+    async def _available(self, storing: Awaitable[None]) -> bool:
         try:
-            await self.records.write_through(kind, key, source)
+            await storing
         except StateUnavailableError as error:
             if not self._records_missing:
                 self._records_missing = True
@@ -302,9 +321,9 @@ class SmbServer:
         """Run the rest of a request that waits as a task; its connection ends it, the server sees it out."""
         return _task_in(self._requests, coroutine)
 
-    def background(self, coroutine: Coroutine[Any, Any, None]) -> None:
-        """Run work that nobody waits for as a task of the server."""
-        _task_in(self._tasks, coroutine)
+    def background(self, coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Run work as a task of the server, which sees it out."""
+        return _task_in(self._tasks, coroutine)
 
     async def drain(self) -> None:
         """Wait for the background work that is under way."""
@@ -318,6 +337,7 @@ class SmbServer:
         if self._requests:
             await asyncio.wait(self._requests)
         await self.drain()
+        promises.renew_all(self)
         await self.flush_records()
         self.disconnected.leave()
         await self.shares.close()

@@ -24,6 +24,7 @@ from smbcore.server.open_row import OPLOCK_NAMES, caching_of
 from smbcore.server.record import Kind, OpenRecord
 
 if TYPE_CHECKING:
+    from smbcore.server.lease import SmbLease
     from smbcore.server.server import SmbServer
     from smbcore.state.survivors import Survivors
 
@@ -36,7 +37,6 @@ _LEVELS = {name: level for level, name in OPLOCK_NAMES.items()}
 
 async def restore(server: SmbServer, survivors: Survivors) -> None:
     """Take over what an earlier run of this node promised to keep."""
-    leases = {(row["client_guid"], row["lease_key"]): row for row in survivors.leases}
     opened = []
     for row in survivors.opens:
         try:
@@ -44,7 +44,7 @@ async def restore(server: SmbServer, survivors: Survivors) -> None:
         except (NtError, KeyError, ValueError, TypeError) as error:
             log.warning("open %#x of %s\\%s is not kept: %r", row["key"], row["share"], row["path"], error)
             server.records.drop("open", row["key"])
-    kept = [(row, away) for row, away in opened if _grant(server, row, away, leases)]
+    kept = [(row, away) for row, away in opened if _grant(server, row, away)]
     kept = [(row, away) for row, away in kept if _lock(row, away)]
     for row, away in kept:
         _keep(server, row, away)
@@ -91,6 +91,7 @@ def _record(row: Row, client_guid: bytes, owner: Sid) -> OpenRecord:
     record.kind = Kind(row["durable"])
     record.timeout_ms = row["timeout_ms"]
     record.version = document["version"]
+    record.offered = True
     record.create_guid = bytes.fromhex(row["create_guid"]) if row["create_guid"] else None
     record.app_instance = bytes.fromhex(row["app_instance_id"]) if row["app_instance_id"] else None
     version = document["app_version"]
@@ -99,12 +100,12 @@ def _record(row: Row, client_guid: bytes, owner: Sid) -> OpenRecord:
     return record
 
 
-def _grant(server: SmbServer, row: Row, away: DisconnectedOpen, leases: Mapping[tuple[str, str], Row]) -> bool:
+def _grant(server: SmbServer, row: Row, away: DisconnectedOpen) -> bool:
     """Ask for the oplock or lease that the open had; tell whether it may stay."""
     file = away.file
     if row["lease_key"]:
         caching = caching_of(row["lease_state"])
-        lease = _lease(server, away, leases.get((row["client_guid"], row["lease_key"])), row)
+        lease = _lease(server, away, row)
         lease.add(away)
         away.lease = lease
         granted = file.request_oplock(OplockLevel.GRANULAR, caching, lease, lease.oplock_key).caching == caching
@@ -118,13 +119,14 @@ def _grant(server: SmbServer, row: Row, away: DisconnectedOpen, leases: Mapping[
     return True
 
 
-def _lease(server: SmbServer, away: DisconnectedOpen, lease_row: Row | None, row: Row) -> Any:
+def _lease(server: SmbServer, away: DisconnectedOpen, row: Row) -> SmbLease:
     client_guid, key = bytes.fromhex(row["client_guid"]), bytes.fromhex(row["lease_key"])
     name = lease_name(away.share.name, away.file.path, away.file.stream)
-    lease = server.leases.claim(client_guid, key, name, lease_row["version"] if lease_row else 1)
-    if lease_row is not None and not lease.opens:
-        lease.epoch = lease_row["epoch"]
-        lease.parent_key = bytes.fromhex(lease_row["parent_key"]) if lease_row["parent_key"] else None
+    lease = server.leases.claim(client_guid, key, name, row["doc"]["lease_version"])
+    if not lease.opens:
+        parent = row["doc"]["lease_parent"]
+        lease.epoch = row["doc"]["lease_epoch"]
+        lease.parent_key = bytes.fromhex(parent) if parent else None
     return lease
 
 

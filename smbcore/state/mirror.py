@@ -88,7 +88,7 @@ class Mirror:
         self._stored: dict[str, set[Key]] = {kind: set() for kind in KINDS}
         self._unannounced: set[tuple[str, Key]] = set()
         self._incidents = Incidents(clock)
-        self._urgent: list[tuple[str, Key, asyncio.Future[None]]] = []
+        self._urgent: list[tuple[str, Sequence[Key], asyncio.Future[None]]] = []
         self._flushes: list[asyncio.Future[None]] = []
         self._listeners: list[Callable[[int, frozenset[str]], object]] = []
         self._wake = asyncio.Event()
@@ -121,10 +121,17 @@ class Mirror:
         Errors:  StateUnavailableError  it could not be stored, or not in time; it stays pending and is tried again
         """
         self.put(kind, key, source)
+        await self.stored(kind, [key])
+
+    async def stored(self, kind: str, keys: Sequence[Key]) -> None:
+        """Return once the database has what is pending of these objects, be it that they are gone.
+
+        Errors:  as `write_through`
+        """
         self._rouse()
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._urgent.append((kind, key, done))
-        late = StateUnavailableError(f"{kind} {key} was not stored within {WRITE_THROUGH_LIMIT:.0f} s")
+        self._urgent.append((kind, keys, done))
+        late = StateUnavailableError(f"{kind} {keys} was not stored within {WRITE_THROUGH_LIMIT:.0f} s")
         timer = self._clock.call_later(WRITE_THROUGH_LIMIT, _settle, [done], late)
         try:
             await done
@@ -237,12 +244,15 @@ class Mirror:
         if not self._urgent:
             return
         urgent, self._urgent = self._urgent, []
-        wanted = {(kind, key) for kind, key, _ in urgent}
+        wanted = dict.fromkeys((kind, key) for kind, keys, _ in urgent for key in keys)
+        # What is gone goes along: no row may contradict an older one that is only waiting to be removed.
+        wanted.update((("open", key), None) for key, source in self._dirty["open"].items() if source is None)
         taken = [(kind, key, self._dirty[kind].pop(key)) for kind, key in wanted if key in self._dirty[kind]]
         error = await self._store(taken)
-        for kind, key, done in urgent:
-            refused = StateUnavailableError(f"{kind} {key} was not stored")
-            _settle([done], error or (None if key in self._stored[kind] else refused))
+        refused = {(kind, key) for kind, key, source in taken if source is not None and key not in self._stored[kind]}
+        for kind, keys, done in urgent:
+            lost = [key for key in keys if (kind, key) in refused]
+            _settle([done], error or (StateUnavailableError(f"{kind} {lost} was not stored") if lost else None))
 
     async def _serve_all(self) -> None:
         waiting, self._flushes = self._flushes, []

@@ -131,6 +131,7 @@ async def test_file_that_was_moved_meanwhile_is_found(server):
     raw = await connected(server)
     file_id = (await durable(raw)).expect().body.file_id
     (await raw.write(file_id, 0, b"kept")).expect()
+    await asyncio.sleep(0.6)
     process = server.process
     server.process = None
     process.kill()
@@ -145,6 +146,7 @@ async def test_file_that_was_moved_meanwhile_is_found(server):
 async def test_file_that_is_gone_leaves_nothing(server):
     raw = await connected(server)
     file_id = (await durable(raw)).expect().body.file_id
+    await asyncio.sleep(0.6)
     process = server.process
     server.process = None
     process.kill()

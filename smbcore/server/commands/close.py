@@ -10,15 +10,6 @@ from smbcore.wire.close import EMPTY_CLOSE, FLAG_POSTQUERY_ATTRIB, CloseRequest,
 async def close(rq: SmbRequest, msg: CloseRequest) -> CloseResponse | bytes:
     """Close an open; its attributes as of now go with the reply if the client asked for them."""
     open_ = rq.open
-    kept = open_.record is not None and open_.record.persistent
-    answer = await _close(rq, msg)
-    if kept:
-        await rq.server.flush_records()  # a closed open must not come back after a restart
-    return answer
-
-
-async def _close(rq: SmbRequest, msg: CloseRequest) -> CloseResponse | bytes:
-    open_ = rq.open
     if not msg.flags & FLAG_POSTQUERY_ATTRIB or rq.tree.share.is_pipe:
         await open_.close()
         return EMPTY_CLOSE

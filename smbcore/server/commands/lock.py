@@ -56,7 +56,11 @@ def _checks_sequence(rq: SmbRequest) -> bool:
 
 async def _carry_out(rq: SmbRequest, msg: LockRequest) -> None:
     if msg.locks[0].flags & LOCK_UNLOCK:
-        _unlock(rq, msg)
+        try:
+            _unlock(rq, msg)
+        except NtError:
+            await rq.server.settle(rq.open)  # what was before the bad range is unlocked
+            raise
         return
     elements, fail_immediately = _locks(msg)
     await rq.suspend(rq.open.file.lock(elements, fail_immediately=fail_immediately))

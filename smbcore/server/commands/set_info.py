@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Final
+
+from smbcore.nt.info.classes import FILE_DISPOSITION_INFORMATION, FILE_DISPOSITION_INFORMATION_EX
 from smbcore.nt.status import NtError, Status
+from smbcore.server import promises
 from smbcore.server.request import SmbRequest
 from smbcore.wire.query_info import INFO_FILE, INFO_FILESYSTEM, INFO_QUOTA, INFO_SECURITY
 from smbcore.wire.set_info import EMPTY_SET_INFO, SetInfoRequest
+
+_DISPOSITIONS: Final = frozenset((FILE_DISPOSITION_INFORMATION, FILE_DISPOSITION_INFORMATION_EX))
 
 
 async def set_info(rq: SmbRequest, msg: SetInfoRequest) -> bytes:
@@ -28,5 +34,18 @@ async def set_info(rq: SmbRequest, msg: SetInfoRequest) -> bytes:
         raise NtError(Status.NOT_SUPPORTED, f"info type {kind}")
     if rq.tree.share.stable_writes and not rq.tree.share.is_pipe:
         await rq.suspend(file.node.flush())
-    await rq.server.settle(rq.open)
+    await _settle(rq, msg)
     return EMPTY_SET_INFO
+
+
+async def _settle(rq: SmbRequest, msg: SetInfoRequest) -> None:
+    """Let the records follow; store at once what must not be wrong after a crash."""
+    server, record = rq.server, rq.open.record
+    if record is not None and record.written_through:
+        await server.settle(rq.open)
+    else:
+        server.open_changed(rq.open)
+    if msg.info_type == INFO_FILE and msg.info_class in _DISPOSITIONS:
+        withdrawn = promises.deletion_changed(server, rq.open)
+        if withdrawn is not None:
+            await withdrawn

@@ -86,6 +86,6 @@ async def _close(record: OpenRecord) -> None:
     holder = record.holder
     log.info("open %#x of %s closed: its application opened it from another client", holder.key, holder.file.path)
     if isinstance(holder, SmbOpen):
-        await holder.close()
+        await holder.close(asked=False)
     else:
         await holder.close_now()

@@ -46,10 +46,12 @@ def can_be_durable(plan: CreatePlan) -> bool:
 
 
 def grant(plan: CreatePlan, kind: Kind, version: int, timeout_ms: int) -> None:
-    """Make the promise, and have it stored before the response."""
+    """Make the promise; one that covers a crash is stored before the response."""
     assert plan.open is not None
     record = plan.open.ensure_record(plan.rq.connection.client_guid)
     record.kind, record.version, record.timeout_ms = kind, version, timeout_ms
+    if not record.written_through:
+        return
     if plan.lease is not None:
         plan.last.append(partial(_store_lease, plan.lease))
     plan.last.append(partial(_store, plan, record))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from smbcore.fsa.api import Caching, OplockLevel
 from smbcore.fsa.path import parse_path
 from smbcore.proto.keys import DIALECT_202, DIALECT_300
+from smbcore.server import promises
 from smbcore.server.create_contexts.base import ContextHandler, CreatePlan
 from smbcore.server.lease import lease_name
 from smbcore.wire.create import OPLOCK_LEASE
@@ -20,6 +22,8 @@ from smbcore.wire.create_contexts import (
 )
 
 if TYPE_CHECKING:
+    import asyncio
+
     from smbcore.wire.types import Buffer
 
 _GRANTABLE: Final = {0, 1, 3, 5, 7}
@@ -91,9 +95,16 @@ class Lease(ContextHandler):
         grant = plan.file.request_oplock(OplockLevel.GRANULAR, asked, lease, lease.oplock_key)
         if fresh and isinstance(self._request, LeaseV2):
             lease.epoch = self._request.epoch
-        if (fresh and isinstance(self._request, LeaseV2)) or grant.caching != before:
+        grown = not fresh and grant.caching != before
+        if grown or (fresh and (grant.caching or isinstance(self._request, LeaseV2))):
             lease.advance_epoch()
-        lease.changed()
+        if grown:
+            lease.changed()
+            withdrawn = promises.withdraw(plan.rq.server, lease.opens)
+            if withdrawn is not None:
+                plan.last.append(partial(_until, withdrawn))
+        elif fresh:
+            plan.rq.server.records.put("lease", lease.record_key, lease)
 
     def undo(self, plan: CreatePlan) -> None:
         """Forget a lease that was claimed for nothing."""
@@ -114,3 +125,7 @@ class Lease(ContextHandler):
         return LeaseV2(
             lease.key, state, flags, parent_lease_key=lease.parent_key or bytes(16), epoch=lease.epoch
         ).encode()
+
+
+async def _until(done: asyncio.Task[None]) -> None:
+    await done

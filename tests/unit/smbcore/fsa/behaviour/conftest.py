@@ -45,6 +45,9 @@ class Listener:
     def oplock_broken(self, notice: BreakNotice) -> None:
         self.notices.append(notice)
 
+    def caching_changed(self) -> None:
+        """Nothing is noted anywhere."""
+
     def last(self) -> tuple[str, str, bool]:
         """Return what the only notice since the last call said: "RWH", "R", acknowledge."""
         assert len(self.notices) == 1, self.notices
