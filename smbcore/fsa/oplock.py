@@ -146,7 +146,7 @@ class Oplocks:
     wanted  one of them is waiting for the file
     """
 
-    __slots__ = ("_clock", "_timeout", "_waiters", "guard", "holders", "wanted")
+    __slots__ = ("_clock", "_timeout", "_waiters", "guard", "holders", "settling", "wanted")
 
     def __init__(self, clock: Clock, timeout: float) -> None:
         self._clock = clock
