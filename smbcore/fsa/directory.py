@@ -222,7 +222,7 @@ async def _is_readable(opened: Open, name: str) -> bool:
     except NtError:
         return False  # vanished, or leads nowhere: nothing to show either way
     try:
-        granted = volume.security.maximal_access(node.security(), opened.token)
+        granted = volume.security.maximal_access(node.security(), opened.actor)
     finally:
         node.close()
     return not _TO_SEE & ~granted

@@ -70,6 +70,7 @@ class Open:
     __slots__ = (
         "_fresh_at",
         "_seen",
+        "actor",
         "closed",
         "create_action",
         "create_options",
@@ -115,7 +116,7 @@ class Open:
         self.node = node
         self.stream_state = stream
         self.file: FileState = stream.file
-        self.token = p.token
+        self.token = self.actor = p.token
         self.granted_access: int = granted
         self.sharing_access = granted & SHARED_ACCESS
         self.share_access = p.share_access
@@ -525,10 +526,18 @@ class Open:
 
     def rejoin(self, listener: BreakListener, token: Token) -> None:
         """The client is back, as the user of `token`; those who wait for what was reserved decide anew."""
-        self.token = token
+        self.token = self.actor = token
         self._tell_breaks_to(listener)
         if self.reserved:
             reserved.release(self)
+
+    def act_as(self, token: Token) -> None:
+        """From now on requests come from the user of `token`: what is checked anew, is checked for them.
+
+        What was granted stays granted, and privileges are those of whoever opened it, as MS-FSA has it (Open.Has...).
+        A request that waits goes on for the user that it began with.
+        """
+        self.actor = token
 
     def _tell_breaks_to(self, listener: BreakListener) -> None:
         if self.holder is not None and not self.holder.granular:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from smbcore.fsa.file_table import FileState
     from smbcore.fsa.open import Open
     from smbcore.fsa.oplock import Oplocks
+    from smbcore.nt.token import Token
 
 log = logging.getLogger(__name__)
 
@@ -53,9 +54,10 @@ async def rename(opened: Open, name: str, flags: int) -> None:
     target = parse_path(name)
     if target.is_data or not target.names or (target.is_directory and not opened.is_directory):
         raise NtError(Status.OBJECT_NAME_INVALID, name)
+    actor = opened.actor
     while (blocker := _find_blocker(opened)) is not None:
-        await blocker.wait(opened.token.name)
-    await _place(opened, target.names, flags, _move)
+        await blocker.wait(actor.name)
+    await _place(opened, actor, target.names, flags, _move)
 
 
 async def link(opened: Open, name: str, flags: int) -> None:
@@ -73,7 +75,7 @@ async def link(opened: Open, name: str, flags: int) -> None:
     target = parse_path(name)
     if target.is_data or target.is_directory or not target.names:
         raise NtError(Status.OBJECT_NAME_INVALID, name)
-    await _place(opened, target.names, flags, _link)
+    await _place(opened, opened.actor, target.names, flags, _link)
 
 
 # -- who is in the way --
@@ -100,24 +102,24 @@ def _find_blocker(opened: Open) -> Oplocks | None:
 
 
 # -- the target --
-async def _place(opened: Open, names: tuple[str, ...], flags: int, action: _Action) -> None:
-    """Check the new parent and an existing target, then run `action`."""
+async def _place(opened: Open, actor: Token, names: tuple[str, ...], flags: int, action: _Action) -> None:
+    """Check what `actor` may do in the new parent and with an existing target, then run `action`."""
     volume = opened.volume
     while True:
         parent = await open_parent(volume, names)
         try:
-            blocker = _check_new_parent(opened, parent, names[-1])
+            blocker = _check_new_parent(opened, actor, parent, names[-1])
             if blocker is None:
-                blocker = await _check_target(opened, parent, names, flags)
+                blocker = await _check_target(opened, actor, parent, names, flags)
             if blocker is None:
                 await action(opened, parent, names[-1], flags)
                 return
         finally:
             parent.close()
-        await blocker.wait(opened.token.name)
+        await blocker.wait(actor.name)
 
 
-def _check_new_parent(opened: Open, parent: Node, name: str) -> Oplocks | None:
+def _check_new_parent(opened: Open, actor: Token, parent: Node, name: str) -> Oplocks | None:
     """Check that the new parent takes the name; return oplocks to wait for.
 
     Windows opens the parent for it, to add a file and sharing reading and writing: who has the directory open for
@@ -143,7 +145,7 @@ def _check_new_parent(opened: Open, parent: Node, name: str) -> Oplocks | None:
     if parent.path == opened.node.path[:-1]:
         return None
     needed = FILE_ADD_SUBDIRECTORY if opened.is_directory else FILE_ADD_FILE
-    if needed & ~volume.security.maximal_access(parent.security(), opened.token):
+    if needed & ~volume.security.maximal_access(parent.security(), actor):
         raise NtError(Status.ACCESS_DENIED, "may not add to the new parent")
     return None
 
@@ -153,7 +155,7 @@ async def _check_parent_alone(opened: Open, name: str) -> None:
     names = parse_path(name).names
     parent = await open_parent(opened.volume, names or ("",))
     try:
-        _check_new_parent(opened, parent, names[-1] if names else "")
+        _check_new_parent(opened, opened.actor, parent, names[-1] if names else "")
     finally:
         parent.close()
 
@@ -162,7 +164,7 @@ def _of_session(opened: Open, state: FileState) -> list[Open]:
     return [other for other in state.main.opens if other.opener == opened.opener]
 
 
-async def _check_target(opened: Open, parent: Node, names: tuple[str, ...], flags: int) -> Oplocks | None:
+async def _check_target(opened: Open, actor: Token, parent: Node, names: tuple[str, ...], flags: int) -> Oplocks | None:
     """Check what already has the new name; return oplocks to wait for."""
     backend = opened.volume.backend
     try:
@@ -181,8 +183,8 @@ async def _check_target(opened: Open, parent: Node, names: tuple[str, ...], flag
         readonly = target.info().attributes & FILE_ATTRIBUTE_READONLY
         if readonly and not flags & FILE_RENAME_IGNORE_READONLY_ATTRIBUTE:
             raise NtError(Status.ACCESS_DENIED, "the target is read-only")
-        held = opened.volume.security.maximal_access(target.security(), opened.token)
-        by_parent = opened.volume.security.maximal_access(parent.security(), opened.token) & FILE_DELETE_CHILD
+        held = opened.volume.security.maximal_access(target.security(), actor)
+        by_parent = opened.volume.security.maximal_access(parent.security(), actor) & FILE_DELETE_CHILD
         if not held & DELETE and not by_parent:
             raise NtError(Status.ACCESS_DENIED, "may not delete the target")
         return _check_target_opens(opened, target, flags)

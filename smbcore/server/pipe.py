@@ -11,6 +11,7 @@ from smbcore.nt.info.fsctl import PipePeek
 from smbcore.nt.status import NtError, Status
 
 if TYPE_CHECKING:
+    from smbcore.nt.token import Token
     from smbcore.rpc.pipes import Pipe
 
 FSCTL_PIPE_PEEK: Final = 0x0011400C
@@ -62,6 +63,9 @@ class PipeFile:
 
     async def flush(self) -> None:
         """Pipes keep nothing back."""
+
+    def act_as(self, _token: Token) -> None:
+        """A pipe goes on serving who opened it."""
 
     async def lock(self, elements: list[LockElement], *, fail_immediately: bool) -> None:
         """Refuse: pipes have no byte ranges."""

@@ -142,6 +142,21 @@ class SmbSession:
             self.timer.cancel()
             self.timer = None
 
+    def become(self, token: Token, name: str) -> None:
+        """Go on for the user of a new sign-in  [MS-SMB2 3.3.5.5.3].
+
+        Requests under way keep the token that they began with; those to come are checked with the new one, also
+        against the access lists of the shares that are connected already.
+        """
+        self.user = name
+        if token is self.token:
+            return
+        self.token = token
+        for tree in self.trees.values():
+            tree.maximal_access = tree.share.maximal_access(token)
+        for open_ in self.opens.values():
+            open_.file.act_as(token)
+
     def limit(self, seconds: float) -> None:
         """Let the session expire in `seconds`, unless its user proves who he is again before."""
         if self.timer is not None:

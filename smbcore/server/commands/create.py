@@ -119,9 +119,18 @@ async def successful_open(plan: CreatePlan) -> CreateResponse:
         plan.oplock_level = _WIRE_LEVELS[grant.level]
     for context in plan.contexts:
         context.after_open(plan)
+    if plan.parameters.token is not rq.session.token:
+        signed_in_anew(plan, open_)
     for step in plan.last:
         await step()
     return response(plan)
+
+
+def signed_in_anew(plan: CreatePlan, open_: SmbOpen) -> None:
+    """The session's user changed while the open waited: it belongs to whoever asked for it, others use it now."""
+    if open_.record is not None:
+        open_.record.owner = plan.parameters.token.user
+    plan.file.act_as(plan.rq.session.token)
 
 
 def response(plan: CreatePlan) -> CreateResponse:

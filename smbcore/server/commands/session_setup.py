@@ -171,8 +171,7 @@ def _reauthenticated(rq: SmbRequest, session: SmbSession, step: Step) -> int:
     if step.identity is None or step.guest != session.guest:
         raise NtError(Status.ACCESS_DENIED, "reauthentication as somebody else")
     protect_again(session, rq.connection, step.identity)
-    session.token = step.identity.token
-    session.user = step.identity.name
+    session.become(step.identity.token, step.identity.name)
     _authenticated_now(session)
     rq.channel = rq.connection.channels[session.wire_id]
     rq.channel.preauth = None

@@ -127,3 +127,16 @@ async def test_access_based_enumeration_leaves_out_what_cannot_be_read(lab: Any)
     data = await opened.query_directory(ic.FILE_NAMES_INFORMATION, "*", 4096)
     assert [entry.name for entry in decode_entries(ic.FILE_NAMES_INFORMATION, data)] == [".", "..", "open"]
     await opened.close()
+
+
+async def test_access_based_enumeration_asks_for_whoever_acts_now(lab: Any) -> None:
+    from smbcore.nt.sddl import from_sddl  # noqa: PLC0415
+
+    lab.config.access_based_enumeration = True
+    await lab.make("hers", security=from_sddl(f"O:{lab.alice.user}D:P(A;;FA;;;{lab.alice.user})").encode())
+    opened = await lab.open("", options=c.FILE_DIRECTORY_FILE)
+    for actor, seen in ((lab.alice, [".", "..", "hers"]), (lab.bob, [".", ".."])):
+        opened.act_as(actor)
+        data = await opened.query_directory(ic.FILE_NAMES_INFORMATION, "*", 4096, restart=True)
+        assert [entry.name for entry in decode_entries(ic.FILE_NAMES_INFORMATION, data)] == seen
+    await opened.close()

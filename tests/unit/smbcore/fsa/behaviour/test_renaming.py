@@ -10,6 +10,8 @@ from smbcore.nt import attributes as fa
 from smbcore.nt.info import classes as ic
 from smbcore.nt.info import file
 from smbcore.nt.info.rename import FILE_RENAME_POSIX_SEMANTICS, LinkInformation, RenameInformation, RenameInformationEx
+from smbcore.nt.sddl import from_sddl
+from smbcore.nt.security import DACL_SECURITY_INFORMATION
 
 DELETE = 0x10000
 READ = 1
@@ -195,3 +197,41 @@ async def test_open_parent_may_be_in_the_way(lab: Any, access: int, share: int, 
             await lab.rename(opened, "d\\b")
     await opened.close()
     await parent.close()
+
+
+async def shut_folder(lab: Any) -> None:
+    """A folder to which alice alone may add."""
+    await lab.mkdir("hers")
+    folder = await lab.open("hers")
+    folder.set_security(DACL_SECURITY_INFORMATION, from_sddl(f"D:P(A;;FA;;;{lab.alice.user})").encode())
+    await folder.close()
+
+
+async def test_where_it_may_go_is_checked_for_whoever_acts_now(lab: Any) -> None:
+    await shut_folder(lab)
+    await lab.make("a")
+    opened = await lab.open("a")
+    opened.act_as(lab.bob)
+    with lab.fails("ACCESS_DENIED"):
+        await lab.rename(opened, "hers\\a")
+    with lab.fails("ACCESS_DENIED"):
+        await opened.set_information(ic.FILE_LINK_INFORMATION, LinkInformation("hers\\link", 0).encode())
+    await lab.rename(opened, "b")  # where it is, it may be called otherwise: DELETE was granted
+    opened.act_as(lab.alice)
+    await lab.rename(opened, "hers\\a")
+    await opened.close()
+
+
+async def test_a_rename_that_waits_goes_on_for_whoever_began_it(lab: Any) -> None:
+    await shut_folder(lab)
+    await lab.make("a")
+    holder, opened = await lab.open("a", READ), await lab.open("a", DELETE)
+    lab.lease(holder, "RH", b"a lease")
+    moving = await lab.start(lab.rename(opened, "hers\\a"))
+    opened.act_as(lab.bob)
+    assert not moving.done()
+    lab.acknowledge(holder, "R")
+    await moving
+    assert opened.path == "hers\\a"
+    await opened.close()
+    await holder.close()
