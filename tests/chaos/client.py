@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -32,13 +33,21 @@ LOST = (ConnectionLost, BadReply, TimeoutError, OSError)
 AGAIN = {Status.USER_SESSION_DELETED, Status.NETWORK_NAME_DELETED, Status.NETWORK_SESSION_EXPIRED}
 
 
+YOUNG = 1.0
+"""Seconds after which the database has the row of a plain durable handle for sure, on a busy machine."""
+
+
 class HandleLost(Exception):
     """The server does not know a handle that it promised to keep."""
 
 
+class HandleGone(Exception):
+    """The server was killed before it had stored a plain durable handle, which promises nothing for that case."""
+
+
 @dataclass
 class Handle:
-    """One open that is to survive; `closing` once its CLOSE was sent."""
+    """One open that is to survive; `closing` once its CLOSE was sent, `since` when its CREATE was answered."""
 
     name: str
     share_mode: int
@@ -49,15 +58,20 @@ class Handle:
     file_id: bytes = b""
     lock_number: int = 0
     closing: bool = False
+    since: float = 0.0
 
 
 class Client:
-    """One client: one connection at a time, one handle at a time."""
+    """One client: one connection at a time, one handle at a time.
 
-    def __init__(self, port: int, share: str, counts: Counter[str]):
+    kills  when the server was killed so far, in seconds of the monotonic clock
+    """
+
+    def __init__(self, port: int, share: str, counts: Counter[str], kills: list[float]):
         self.port = port
         self.share = share
         self.counts = counts
+        self.kills = kills
         self.guid = os.urandom(16)
         self.raw: RawClient | None = None
         self.handle: Handle | None = None
@@ -105,6 +119,10 @@ class Client:
             self.counts["reclaims"] += 1
         elif response.status is Status.OBJECT_NAME_NOT_FOUND:
             if not handle.closing:
+                if not handle.persistent and any(0 <= kill - handle.since < YOUNG for kill in self.kills):
+                    self.counts["young"] += 1
+                    self.handle = None
+                    raise HandleGone(handle.name)
                 self.counts["losses"] += 1
                 raise HandleLost(f"{handle.name}: {response.status.name}")
             handle.file_id = b""
@@ -165,6 +183,7 @@ class Client:
         response = await self.do(create)
         if response.status is Status.SUCCESS:
             handle.file_id = response.body.file_id
+            handle.since = time.monotonic()
             self.handle = handle
         return response.status
 

@@ -8,6 +8,7 @@ have open, under a byte-range lock. Every one writes down what was acknowledged.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 import signal
 import sqlite3
@@ -19,7 +20,7 @@ from pathlib import Path
 
 from smbcore.nt.status import Status
 from smbcore.wire.lock import LOCK_EXCLUSIVE, LOCK_FAIL_IMMEDIATELY, LOCK_UNLOCK, LockElement
-from tests.chaos.client import Client
+from tests.chaos.client import Client, HandleGone
 from tests.chaos.proxy import Proxy
 from tests.interop.server_process import ServerProcess
 
@@ -50,7 +51,7 @@ class Report:
     faults: list[str] = field(default_factory=list)
 
     def line(self) -> str:
-        words = ("runs", "writes", "cuts", "kills", "stops", "reclaims", "losses")
+        words = ("runs", "writes", "cuts", "kills", "stops", "reclaims", "young", "losses")
         return ", ".join(f"{word} {self.counts[word]}" for word in words) + f", faults {len(self.faults)}"
 
 
@@ -63,6 +64,7 @@ class Storm:
         self.seconds = seconds
         self.numbers = (keepers, rivals, counters)
         self.report = Report()
+        self.kills: list[float] = []
         self.over = False
 
     async def run(self) -> Report:
@@ -111,6 +113,7 @@ class Storm:
             if self.dice.random() < 0.75:
                 process, self.server.process = self.server.process, None
                 assert process is not None
+                self.kills.append(time.monotonic())
                 process.send_signal(signal.SIGKILL)
                 await asyncio.to_thread(process.wait)
                 counts["kills"] += 1
@@ -132,19 +135,20 @@ class Storm:
             self.report.counts["writes"] += 1
 
     async def _keeper(self, port: int, number: int) -> None:
-        client, name = Client(port, "files", self.report.counts), f"keeper{number}"
+        client, name = Client(port, "files", self.report.counts, self.kills), f"keeper{number}"
         while not self.over:
             status = await client.open(name, share_mode=0, persistent=False, leased=True)
             if status is not Status.SUCCESS:
                 self.report.faults.append(f"{name}: {status.name}")
                 break
-            while not self.over and self.dice.random() < 0.9:
-                await self._records(client, "files", name, 10)
-            await client.close_handle()
+            with contextlib.suppress(HandleGone):
+                while not self.over and self.dice.random() < 0.9:
+                    await self._records(client, "files", name, 10)
+                await client.close_handle()
         client.lose()
 
     async def _rival(self, port: int, number: int) -> None:
-        client = Client(port, "always", self.report.counts)
+        client = Client(port, "always", self.report.counts, self.kills)
         while not self.over:
             name = f"prize{self.dice.randrange(2)}"
             status = await client.open(name, share_mode=0, persistent=True, leased=self.dice.random() < 0.5)
@@ -162,7 +166,7 @@ class Storm:
         client.lose()
 
     async def _counter(self, port: int, number: int) -> None:
-        client = Client(port, "always", self.report.counts)
+        client = Client(port, "always", self.report.counts, self.kills)
         while (status := await client.open("count", share_mode=7, persistent=True, leased=False)) in BUSY:
             await asyncio.sleep(0.05)
         if status is not Status.SUCCESS:
