@@ -116,6 +116,9 @@ class BreakListener(Protocol):
         same.
         """
 
+    def break_timed_out(self) -> None:
+        """The client has not answered a break in time, and caches nothing any more. Never waits, never raises."""
+
 
 @dataclass(slots=True)
 class OplockGrant:

@@ -392,6 +392,7 @@ class Oplocks:
         """The holder did not answer: it keeps nothing  [MS-SMB2 3.3.5.22, 3.3.2.5]."""
         if holder.breaking:
             self._settle(holder, 0)
+            holder.listener.break_timed_out()
 
     # -- answers --
     def acknowledge(self, holder: Holder, level: OplockLevel, caching: int) -> OplockGrant:

@@ -43,6 +43,10 @@ class Limits:
     output_backlog              bytes of replies not yet taken by the client at which the server stops reading
     authentication_seconds      time from the connection to its first successful sign-in
     disconnected_opens          durable opens whose clients are away; beyond it they close with their connection
+    kept_per_client             opens that outlive their connection, of one ClientGuid; beyond it they are not granted
+    kept_per_user               the same of one user;  kept_per_session  of one session
+    unanswered_breaks           breaks in a row that a client may leave unanswered before it gets no more oplocks; 0
+                                for any number
     """
 
     connections: int = 4096
@@ -55,6 +59,10 @@ class Limits:
     output_backlog: int = 16 * MIB
     authentication_seconds: float = 45.0
     disconnected_opens: int = 16384
+    kept_per_client: int = 4096
+    kept_per_user: int = 8192
+    kept_per_session: int = 4096
+    unanswered_breaks: int = 3
 
 
 @dataclass(frozen=True, slots=True)

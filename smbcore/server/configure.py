@@ -13,7 +13,7 @@ from smbcore.nt.guid import from_text
 from smbcore.nt.sddl import from_sddl
 from smbcore.nt.security import SecurityDescriptor
 from smbcore.server.accounts import AccountStore
-from smbcore.server.config import Encryption, ServerConfig
+from smbcore.server.config import Encryption, Limits, ServerConfig
 from smbcore.server.shares import LEVELS, Grant
 from smbcore.vfs.posix.backend import PosixBackend
 from smbcore.vfs.posix.local_programs import LocalPrograms
@@ -51,6 +51,13 @@ def server_config(settings: Settings, *, test_controls: bool = False) -> ServerC
         break_retry=settings.break_retry_ms / 1000,
         durable_timeout=float(settings.durable_timeout_s),
         test_controls=test_controls,
+        limits=Limits(
+            disconnected_opens=settings.max_away,
+            kept_per_client=settings.max_kept_per_client,
+            kept_per_user=settings.max_kept_per_user,
+            kept_per_session=settings.max_kept_per_session,
+            unanswered_breaks=settings.max_unanswered_breaks,
+        ),
     )
 
 

@@ -126,6 +126,9 @@ class DisconnectedOpen:
             self.server.records.put("open", self.key, self)
         return promises.store_kept(self.server, [self])
 
+    def break_timed_out(self) -> None:
+        """The time of a break is over; its client is away and could not answer."""
+
     def lease_broken(self) -> None:
         """The lease breaks and no client is there to answer, or it loses H: what was kept for its sake closes."""
         if self.record.kind is Kind.DURABLE and not self.closed:

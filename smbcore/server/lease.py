@@ -129,6 +129,11 @@ class SmbLease:
         self.changed()
         return promises.store_kept(self.server, self.opens)
 
+    def break_timed_out(self) -> None:
+        """The client has not answered the break of the lease; one that is away could not."""
+        for open_ in self.present()[:1]:
+            self.server.conduct.unanswered(open_.session)
+
     def row(self) -> dict[str, Any]:
         """Return the record as people see it (state/schema.py: lease)."""
         file = next(iter(self.opens)).file if self.opens else None

@@ -169,10 +169,13 @@ class SmbOpen:
         range_rows.closing(server.records, self)
         if self.record is not None:
             server.index.remove(self.record)
+            server.allowance.give_back(self.record)
         server.open_removed(self)
 
     def _leave_session(self) -> None:
         self.closed = True
+        if self.record is not None and self.record.counted:
+            self.session.kept -= 1
         self.note_io()
         self.session.opens.pop(self.file_id, None)
         self.tree.opens.discard(self)
@@ -210,6 +213,7 @@ class SmbOpen:
         self.bytes_read, self.bytes_written = away.bytes_read, away.bytes_written
         self.told_read, self.told_written, self.last_io_at = away.bytes_read, away.bytes_written, away.last_io_at
         self.record = away.record
+        self.session.kept += self.record.counted
         self.under_way = away.under_way
         away.record.holder = self
         if away.lease is not None:
@@ -229,6 +233,10 @@ class SmbOpen:
         server = self.session.server
         server.open_changed(self)
         return promises.store_kept(server, [self])
+
+    def break_timed_out(self) -> None:
+        """The client has not answered the break of its legacy oplock."""
+        self.session.server.conduct.unanswered(self.session)
 
     def row(self) -> dict[str, Any]:
         """Return the record as people see it (state/schema.py: open)."""

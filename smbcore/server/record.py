@@ -41,6 +41,7 @@ class OpenRecord:
     client_guid, owner   who may have it back: the client (where it has a lease) and the user
     create_guid      names the CREATE itself, so that it can be replayed
     replay_eligible  nothing has been done with the open since its CREATE
+    counted          it is one of those that `smbcore.server.allowance` counts
     app_instance, app_version   16 bytes, and (high, low); None if the client gave none
     locks            lock sequence number by bucket, `_UNUSED` where none is valid; None before the first
     offered          the database may hold a row by which a restart gives the open back, see `smbcore.server.promises`
@@ -49,8 +50,8 @@ class OpenRecord:
     """
 
     __slots__ = (
-        "app_instance", "app_version", "client_guid", "create_guid", "holder", "kind", "locks", "marks", "offered",
-        "owner", "renew_at", "replay_eligible", "timeout_ms", "version", "withdrawn",
+        "app_instance", "app_version", "client_guid", "counted", "create_guid", "holder", "kind", "locks", "marks",
+        "offered", "owner", "renew_at", "replay_eligible", "timeout_ms", "version", "withdrawn",
     )  # fmt: skip
 
     holder: SmbOpen | DisconnectedOpen
@@ -70,6 +71,7 @@ class OpenRecord:
         self.withdrawn = False
         self.renew_at = 0.0
         self.marks = (False, False)
+        self.counted = False
 
     @property
     def persistent(self) -> bool:

@@ -13,7 +13,9 @@ from smbcore.proto.sealing import PlaintextBuffer
 from smbcore.rpc.pipes import PipeRegistry
 from smbcore.server import promises
 from smbcore.server.accounts import AccountStore
+from smbcore.server.allowance import Allowance
 from smbcore.server.commands.table import COMMANDS
+from smbcore.server.conduct import ConductTable
 from smbcore.server.conformance import ControlledConnection
 from smbcore.server.connection import SmbConnection, Transport
 from smbcore.server.disconnected import DisconnectedOpens
@@ -86,6 +88,7 @@ class SmbServer:
     sessions          SessionId -> session;  sessions_by_key  32-bit key -> session
     opens             32-bit key -> open;  trees  32-bit key -> tree connect
     disconnected      opens whose client is away;  index  what outlives connections, by the names clients give it
+    allowance         who may have how much kept;  conduct  who does not answer breaks
     persistent_high   upper half of the persistent file ids of this run
     """
 
@@ -115,6 +118,8 @@ class SmbServer:
         self.leases = LeaseTable(self)
         self.disconnected = DisconnectedOpens(self)
         self.index = RecordIndex()
+        self.allowance = Allowance()
+        self.conduct = ConductTable(self)
         self.connections: set[SmbConnection] = set()
         self.sessions: dict[int, SmbSession] = {}
         self.sessions_by_key: dict[int, SmbSession] = {}
@@ -256,6 +261,7 @@ class SmbServer:
     def record_gone(self, record: OpenRecord, key: int) -> None:
         """Forget the record of a disconnected open that closes."""
         self.index.remove(record)
+        self.allowance.give_back(record)
         self.records.drop("open", key)
 
     async def settle(self, open_: SmbOpen) -> None:

@@ -89,6 +89,7 @@ class SmbSession:
     key        32-bit index of its row;  wire_id  the 64-bit SessionId
     opens      16-byte file id -> open;  trees  tree id -> tree connect
     orphans    requests that go on though their connection is lost
+    kept       how many of its opens are to outlive their connection, see `smbcore.server.allowance`
     recorded   its record is stored, or on its way
     timer      ends a sign-in that takes too long, later the session's validity
     signer     with Session.SigningKey: what binds further connections is signed with it; None for guest and anonymous
@@ -96,9 +97,9 @@ class SmbSession:
     """
 
     __slots__ = (
-        "_next_tree_id", "bytes_in", "bytes_out", "channels", "created_at", "encryption_required", "guest", "key",
-        "keys", "mechanism", "opens", "orphans", "recorded", "sealer", "server", "signer", "signing_required", "state",
-        "timer", "token", "told", "trees", "unsealer", "user", "valid", "wire_id",
+        "_next_tree_id", "bytes_in", "bytes_out", "channels", "created_at", "encryption_required", "guest", "kept",
+        "key", "keys", "mechanism", "opens", "orphans", "recorded", "sealer", "server", "signer", "signing_required",
+        "state", "timer", "token", "told", "trees", "unsealer", "user", "valid", "wire_id",
     )  # fmt: skip
 
     def __init__(self, server: SmbServer, key: int, wire_id: int) -> None:
@@ -111,6 +112,7 @@ class SmbSession:
         self.channels: dict[SmbConnection, SmbChannel] = {}
         self.trees: dict[int, SmbTreeConnect] = {}
         self.opens: dict[bytes, SmbOpen] = {}
+        self.kept = 0
         self.orphans: list[SmbRequest] = []
         self.token: Token
         self.user = ""

@@ -152,6 +152,7 @@ def _abandon(away: DisconnectedOpen) -> None:
 def _keep(server: SmbServer, row: Row, away: DisconnectedOpen) -> None:
     """Let the open wait for its client for the rest of its time, or close it if that is over."""
     server.index.add(away.record)
+    server.allowance.take(away.record, None)
     left = away.record.timeout_ms / 1000 - (server.clock.now() - away.since) / _SECOND
     server.disconnected.add(away, max(left, 0.0))
     range_rows.restored(server.records, away)

@@ -169,6 +169,37 @@ class Settings:
         minimum=1,
         maximum=300,
     )
+    max_away: int = option(
+        16_384,
+        "Most handles that are kept at a time for clients that have lost their connection; persistent ones are always.",
+        minimum=0,
+        maximum=1_000_000,
+    )
+    max_kept_per_client: int = option(
+        4096,
+        "Most durable, resilient and persistent handles of one client; it opens further files without keeping them.",
+        minimum=0,
+        maximum=1_000_000,
+    )
+    max_kept_per_user: int = option(
+        8192,
+        "Most durable, resilient and persistent handles of one user, over all clients.",
+        minimum=0,
+        maximum=1_000_000,
+    )
+    max_kept_per_session: int = option(
+        4096,
+        "Most durable, resilient and persistent handles of one session.",
+        minimum=0,
+        maximum=1_000_000,
+    )
+    max_unanswered_breaks: int = option(
+        3,
+        "After how many breaks in a row that it did not answer a client gets no more oplocks and leases until it"
+        " answers one, or for five minutes; 0 for never.",
+        minimum=0,
+        maximum=1000,
+    )
     break_retry_ms: int = option(
         1250,
         "Milliseconds after which a break that a connection does not take goes to the next one; 0 for never.",

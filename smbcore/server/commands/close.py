@@ -10,6 +10,8 @@ from smbcore.wire.close import EMPTY_CLOSE, FLAG_POSTQUERY_ATTRIB, CloseRequest,
 async def close(rq: SmbRequest, msg: CloseRequest) -> CloseResponse | bytes:
     """Close an open; its attributes as of now go with the reply if the client asked for them."""
     open_ = rq.open
+    if rq.server.conduct:
+        rq.server.conduct.closing(open_)
     if not msg.flags & FLAG_POSTQUERY_ATTRIB or rq.tree.share.is_pipe:
         await open_.close()
         return EMPTY_CLOSE

@@ -16,6 +16,7 @@ from smbcore.server.create_contexts.base import CreatePlan
 from smbcore.server.create_contexts.order import parse_contexts
 from smbcore.server.open import SmbOpen
 from smbcore.server.pipe import PipeFile
+from smbcore.server.reporting import report
 from smbcore.server.request import SmbRequest
 from smbcore.wire.create import (
     OPLOCK_BATCH,
@@ -57,8 +58,7 @@ async def create(rq: SmbRequest, msg: CreateRequest) -> CreateResponse:
 async def open_file(rq: SmbRequest, msg: CreateRequest) -> CreateResponse:
     """Open a file of a disk share, or find the open that the request means."""
     contexts = parse_contexts(msg.contexts) if msg.contexts else []
-    if len(rq.session.opens) >= rq.server.config.limits.opens_per_session:
-        raise NtError(Status.TOO_MANY_OPENED_FILES, "too many opens in this session")
+    check_room(rq)
     plan = CreatePlan(
         rq, msg, contexts,
         OpenParameters(
@@ -84,6 +84,25 @@ async def open_file(rq: SmbRequest, msg: CreateRequest) -> CreateResponse:
     except BaseException:
         await failed_open(plan)
         raise
+
+
+def check_room(rq: SmbRequest) -> None:
+    """Raise TOO_MANY_OPENED_FILES where the session has as many opens as it may have.
+
+    The documents leave the status open. This one says what has run out, and it is what the file system below says of
+    its own limit, so that clients know it as EMFILE; INSUFFICIENT_RESOURCES is for what is no file.
+    """
+    if len(rq.session.opens) >= rq.server.config.limits.opens_per_session:
+        status = Status.TOO_MANY_OPENED_FILES
+        report(
+            rq.connection,
+            rq.session,
+            "open.limit",
+            "session_limit",
+            what=f"files of {rq.tree.share.name}",
+            status=status,
+        )
+        raise NtError(status, "too many opens in this session")
 
 
 async def open_execution(plan: CreatePlan) -> Any:
@@ -114,7 +133,7 @@ async def successful_open(plan: CreatePlan) -> CreateResponse:
         raise NtError(Status.NETWORK_NAME_DELETED, "the tree connect went away while the open waited")
     open_ = plan.open = SmbOpen(rq.tree, file, rq.server.next_key(), rq.server.next_volatile_id())
     open_.channel_sequence = rq.sequence
-    if plan.msg.oplock_level in _LEVELS and not file.is_directory:
+    if plan.msg.oplock_level in _LEVELS and not file.is_directory and not rq.server.conduct.withholds(rq.session):
         grant = file.request_oplock(_LEVELS[plan.msg.oplock_level], Caching.NONE, open_, None)
         plan.oplock_level = _WIRE_LEVELS[grant.level]
     for context in plan.contexts:
@@ -172,8 +191,7 @@ def open_pipe(rq: SmbRequest, msg: CreateRequest) -> CreateResponse:
     """Open a named pipe of IPC$.  Raises OBJECT_NAME_NOT_FOUND for an unknown one."""
     if msg.impersonation_level > _MAX_IMPERSONATION:
         raise NtError(Status.BAD_IMPERSONATION_LEVEL, f"impersonation level {msg.impersonation_level}")
-    if len(rq.session.opens) >= rq.server.config.limits.opens_per_session:
-        raise NtError(Status.TOO_MANY_OPENED_FILES, "too many opens in this session")
+    check_room(rq)
     pipe = rq.server.pipes.open(msg.name, rq.server.pipe_context(rq.session))
     if pipe is None:
         raise NtError(Status.OBJECT_NAME_NOT_FOUND, f"no pipe {msg.name!r}")

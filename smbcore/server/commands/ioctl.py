@@ -12,7 +12,8 @@ from smbcore.proto.errors import ProtocolViolation
 from smbcore.proto.keys import DIALECT_202, DIALECT_300, DIALECT_311
 from smbcore.server import interfaces
 from smbcore.server.open import SmbOpen
-from smbcore.server.record import Kind
+from smbcore.server.record import Kind, OpenRecord
+from smbcore.server.reporting import report
 from smbcore.server.request import SmbRequest
 from smbcore.wire.ioctl import FLAG_IS_FSCTL, IoctlRequest, IoctlResponse
 
@@ -128,7 +129,8 @@ async def request_resume_key(rq: SmbRequest, msg: IoctlRequest) -> bytes:
 async def request_resiliency(rq: SmbRequest, msg: IoctlRequest) -> bytes:
     """Keep an open over the loss of its connection, whatever it caches  [MS-SMB2 3.3.5.15.9].
 
-    Raises INVALID_PARAMETER for a short request or a longer time than is given to anybody.
+    Raises INVALID_PARAMETER for a short request or a longer time than is given to anybody; INSUFFICIENT_RESOURCES where
+    client, user or session have as many as they may have kept.
     """
     open_ = find_open(rq, msg.file_id)
     if rq.dialect == DIALECT_202 or rq.tree.share.is_pipe:
@@ -137,11 +139,22 @@ async def request_resiliency(rq: SmbRequest, msg: IoctlRequest) -> bytes:
     if timeout > MAX_RESILIENCY_MS:
         raise NtError(Status.INVALID_PARAMETER, f"resiliency of {timeout} ms")
     record = open_.ensure_record(rq.connection.client_guid)
+    if not record.counted:
+        _count_in(rq, record)
     if not record.persistent:
         record.kind = Kind.RESILIENT
     record.timeout_ms = timeout or DEFAULT_RESILIENCY_MS
     await rq.server.promise("open", open_.key, open_)
     return b""
+
+
+def _count_in(rq: SmbRequest, record: OpenRecord) -> None:
+    reached = rq.server.allowance.reached(rq.server.config.limits, rq.session, rq.connection.client_guid)
+    if reached is not None:
+        status, what = Status.INSUFFICIENT_RESOURCES, f"files of {rq.tree.share.name}"
+        report(rq.connection, rq.session, "handle.keep", reached.value, what=what, status=status)
+        raise NtError(status, f"no more handles are kept: {reached.value}")
+    rq.server.allowance.take(record, rq.session)
 
 
 async def copy_chunk(rq: SmbRequest, msg: IoctlRequest) -> bytes:

@@ -38,6 +38,7 @@ async def acknowledge_oplock(rq: SmbRequest, msg: OplockBreakAcknowledgment) -> 
     if level is None:
         level = OplockLevel.BATCH  # not a level to go down to: the layer below refuses it and drops the oplock
     open_.file.acknowledge_break(level, Caching.NONE)
+    rq.server.conduct.answered(rq.session)
     await rq.server.settle(open_)
     return OplockBreakResponse(msg.oplock_level, msg.file_id)
 
@@ -53,6 +54,7 @@ async def acknowledge_lease(rq: SmbRequest, msg: LeaseBreakAcknowledgment) -> Le
     if not lease.breaking:
         raise NtError(Status.UNSUCCESSFUL, "the lease is not breaking")
     next(iter(lease.opens)).file.acknowledge_break(OplockLevel.GRANULAR, Caching(msg.lease_state & 7))
+    rq.server.conduct.answered(rq.session)
     lease.changed()
     await rq.server.settle_lease(lease)
     return LeaseBreakResponse(msg.lease_key, msg.lease_state)

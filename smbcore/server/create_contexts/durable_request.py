@@ -8,6 +8,7 @@ from typing import Final
 from smbcore.server.create_contexts.base import ContextHandler, CreatePlan
 from smbcore.server.lease import SmbLease
 from smbcore.server.record import Kind, OpenRecord, holds_handle
+from smbcore.server.reporting import report
 from smbcore.wire import create_contexts as wire
 from smbcore.wire.types import Buffer
 
@@ -29,7 +30,7 @@ class DurableRequest(ContextHandler):
 
     def after_open(self, plan: CreatePlan) -> None:
         """Make the open durable."""
-        if can_be_durable(plan):
+        if can_be_durable(plan) and may_be_kept(plan):
             grant(plan, Kind.DURABLE, VERSION, TIMEOUT_MS)
             self._granted = True
 
@@ -45,11 +46,22 @@ def can_be_durable(plan: CreatePlan) -> bool:
     return holds_handle(plan.file)
 
 
+def may_be_kept(plan: CreatePlan) -> bool:
+    """Tell whether client, user and session may have one more open kept; administrators hear of a refusal."""
+    rq = plan.rq
+    reached = rq.server.allowance.reached(rq.server.config.limits, rq.session, rq.connection.client_guid)
+    if reached is None:
+        return True
+    report(rq.connection, rq.session, "handle.keep", reached.value, what=f"files of {rq.tree.share.name}")
+    return False
+
+
 def grant(plan: CreatePlan, kind: Kind, version: int, timeout_ms: int) -> None:
     """Make the promise; one that covers a crash is stored before the response."""
     assert plan.open is not None
     record = plan.open.ensure_record(plan.rq.connection.client_guid)
     record.kind, record.version, record.timeout_ms = kind, version, timeout_ms
+    plan.rq.server.allowance.take(record, plan.rq.session)
     if not record.written_through:
         return
     if plan.lease is not None:

@@ -8,7 +8,7 @@ from smbcore.nt.status import NtError, Status
 from smbcore.proto.keys import DIALECT_300
 from smbcore.server import reclaiming
 from smbcore.server.create_contexts.base import ContextHandler, CreatePlan
-from smbcore.server.create_contexts.durable_request import can_be_durable, grant
+from smbcore.server.create_contexts.durable_request import can_be_durable, grant, may_be_kept
 from smbcore.server.create_contexts.lease import Lease
 from smbcore.server.disconnected import DisconnectedOpen
 from smbcore.server.open import SmbOpen
@@ -105,16 +105,17 @@ class DurableRequestV2(ContextHandler):
         record = plan.open.ensure_record(rq.connection.client_guid)
         record.create_guid = self._request.create_guid
         record.version = VERSION
-        if self._is_persistent(plan):
-            grant(plan, Kind.PERSISTENT, VERSION, self._timeout_ms(plan))
-        elif can_be_durable(plan):
-            grant(plan, Kind.DURABLE, VERSION, self._timeout_ms(plan))
+        kind = self._kind(plan)
+        if kind and may_be_kept(plan):
+            grant(plan, kind, VERSION, self._timeout_ms(plan))
         rq.server.index.add(record)
         self.undo(plan)
 
-    def _is_persistent(self, plan: CreatePlan) -> bool:
+    def _kind(self, plan: CreatePlan) -> Kind:
         wants = bool(self._request.flags & wire.DURABLE_FLAG_PERSISTENT)
-        return wants and plan.rq.tree.share.config.continuously_available
+        if wants and plan.rq.tree.share.config.continuously_available:
+            return Kind.PERSISTENT
+        return Kind.DURABLE if can_be_durable(plan) else Kind.NONE
 
     def _timeout_ms(self, plan: CreatePlan) -> int:
         default = int(plan.rq.server.config.durable_timeout * 1000)

@@ -92,6 +92,8 @@ class Lease(ContextHandler):
         lease.add(open_)
         wanted = self._request.lease_state & 7
         asked = Caching(wanted) if wanted in _GRANTABLE else Caching.NONE
+        if plan.rq.server.conduct.withholds(plan.rq.session):
+            asked = Caching.NONE
         grant = plan.file.request_oplock(OplockLevel.GRANULAR, asked, lease, lease.oplock_key)
         if fresh and isinstance(self._request, LeaseV2):
             lease.epoch = self._request.epoch

@@ -41,12 +41,16 @@ class Listener:
 
     def __init__(self) -> None:
         self.notices: list[BreakNotice] = []
+        self.timed_out = 0
 
     def oplock_broken(self, notice: BreakNotice) -> None:
         self.notices.append(notice)
 
     def caching_changed(self) -> None:
         """Nothing is noted anywhere."""
+
+    def break_timed_out(self) -> None:
+        self.timed_out += 1
 
     def last(self) -> tuple[str, str, bool]:
         """Return what the only notice since the last call said: "RWH", "R", acknowledge."""

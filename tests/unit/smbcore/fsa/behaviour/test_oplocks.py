@@ -260,13 +260,16 @@ async def test_lease_that_breaks_shows_it_to_its_own_opens(lab: Any) -> None:
 async def test_holder_that_does_not_answer_loses_everything_in_time(lab: Any) -> None:
     first = await lab.create("a", oplock_key=ONE)
     lab.lease(first, "RWH", ONE)
+    listener = first.holder.listener
     task = await lab.start(lab.open("a"))
     lab.clock.advance(34.9)
     await lab.settle()
     assert not task.done()
+    assert listener.timed_out == 0
     lab.clock.advance(0.2)
     await (await task).close()
     assert lab.held(first) == ""
+    assert listener.timed_out == 1
     with lab.fails("UNSUCCESSFUL"):
         lab.acknowledge(first, "RH")
     await first.close()
