@@ -122,10 +122,11 @@ async def _place(opened: Open, actor: Token, names: tuple[str, ...], flags: int,
 def _check_new_parent(opened: Open, actor: Token, parent: Node, name: str) -> Oplocks | None:
     """Check that the new parent takes the name; return oplocks to wait for.
 
-    Windows opens the parent for it, to add a file and sharing reading and writing: who has the directory open for
-    DELETE, or shares no writing, is in the way (smbtorture smb2.rename, smb2.oplock.exclusive6 show it). Only opens of
-    the same session count, as with smbd: whoever just looks at a directory with too many rights would keep all others
-    from renaming in it (smb2.notify-inotify).
+    Windows opens the parent for it, be it the old one, to add a file and sharing reading and writing: who may not add
+    there may not rename there [MS-FSA 2.1.5.15.11], and who has the directory open for DELETE, or shares no writing, is
+    in the way (smbtorture smb2.rename, smb2.oplock.exclusive6 show it). Only opens of the same session count, as with
+    smbd: whoever just looks at a directory with too many rights would keep all others from renaming in it
+    (smb2.notify-inotify).
     """
     volume = opened.volume
     if not parent.is_directory:
@@ -142,8 +143,6 @@ def _check_new_parent(opened: Open, actor: Token, parent: Node, name: str) -> Op
         if oplocks is not None and oplocks.break_handle_caching(opened.oplock_key):
             return oplocks
         raise NtError(Status.SHARING_VIOLATION, "the new parent is open for deletion, or shares no writing")
-    if parent.path == opened.node.path[:-1]:
-        return None
     needed = FILE_ADD_SUBDIRECTORY if opened.is_directory else FILE_ADD_FILE
     if needed & ~volume.security.maximal_access(parent.security(), actor):
         raise NtError(Status.ACCESS_DENIED, "may not add to the new parent")

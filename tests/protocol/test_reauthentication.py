@@ -230,8 +230,17 @@ async def test_a_rename_is_checked_for_whoever_asks_now(make):
         assert (await rename(raw, file_id, "folder\\file")).status is Status.ACCESS_DENIED
         link = LinkInformation("folder\\link", 0).encode()
         assert (await raw.set_info(file_id, FILE_LINK_INFORMATION, link)).status is Status.ACCESS_DENIED
+    # where it is, it gets no other name either, whatever the file itself allows
     await become(raw, USER)
     (await rename(raw, file_id, "folder\\file")).expect()
+    (await raw.set_info(
+        file_id, 0, from_sddl("D:P(A;;FA;;;WD)(A;;FA;;;AN)").encode(), INFO_SECURITY,
+        additional_information=DACL_SECURITY_INFORMATION,
+    )).expect()  # fmt: skip
+    await become(raw, "")
+    assert (await rename(raw, file_id, "folder\\other")).status is Status.ACCESS_DENIED
+    await become(raw, USER)
+    (await rename(raw, file_id, "folder\\other")).expect()
 
 
 async def test_replacing_a_file_is_checked_for_whoever_asks_now(server):

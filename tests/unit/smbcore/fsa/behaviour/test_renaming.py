@@ -216,9 +216,21 @@ async def test_where_it_may_go_is_checked_for_whoever_acts_now(lab: Any) -> None
         await lab.rename(opened, "hers\\a")
     with lab.fails("ACCESS_DENIED"):
         await opened.set_information(ic.FILE_LINK_INFORMATION, LinkInformation("hers\\link", 0).encode())
-    await lab.rename(opened, "b")  # where it is, it may be called otherwise: DELETE was granted
+    await lab.rename(opened, "b")
     opened.act_as(lab.alice)
     await lab.rename(opened, "hers\\a")
+    await opened.close()
+
+
+async def test_a_new_name_in_the_same_folder_needs_the_right_to_add_there(lab: Any) -> None:
+    await shut_folder(lab)
+    await lab.make("hers\\a")
+    opened = await lab.open("hers\\a")
+    opened.act_as(lab.bob)
+    with lab.fails("ACCESS_DENIED"):
+        await lab.rename(opened, "hers\\b")
+    opened.act_as(lab.alice)
+    await lab.rename(opened, "hers\\b")
     await opened.close()
 
 
