@@ -448,6 +448,8 @@ class Backend(ABC):
         cannot know of changes that went past it.
 
         told  called on the loop thread, always the same function; an empty list: changes were lost
+        Errors: INSUFFICIENT_RESOURCES it could know, but the system lets it observe no more;  that of a path that is
+                not there.
         """
         return None
 

@@ -49,7 +49,10 @@ class LocalChanges:
         return bool(self._observations)
 
     def observe(self, path: Path, *, tree: bool) -> Observation | None:
-        """Begin to observe a directory; None if the share does without or the store cannot."""
+        """Begin to observe a directory; None if the share does without or the store cannot.
+
+        Errors: as `Backend.observe`.
+        """
         volume = self._volume
         if not volume.config.local_changes:
             return None
@@ -104,7 +107,7 @@ class LocalChanges:
         """Pass on what others did."""
         volume = self._volume
         if not changes:
-            volume.notifier.overflow()
+            volume.lost_track()
             return
         now = volume.clock.monotonic()
         for change in changes:

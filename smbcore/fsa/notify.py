@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from smbcore.nt.access import FILE_LIST_DIRECTORY
@@ -202,5 +203,6 @@ async def change_notify(opened: Open, completion_filter: int, watch_tree: bool, 
     if watch is None:
         watch = opened.watch = Watch(completion_filter, max_length, tree=watch_tree)
         volume.notifier.add(opened.node.path, watch)
-        watch.observation = volume.local.observe(opened.node.path, tree=watch_tree)
+        with suppress(NtError):  # what happens through this server is told all the same
+            watch.observation = volume.local.observe(opened.node.path, tree=watch_tree)
     return await watch.next(max_length)

@@ -195,6 +195,8 @@ class Volume:
             if not granular:
                 return OplockGrant(OplockLevel.NONE)
             wanted &= ~int(Caching.WRITE)
+            if wanted and not self._observes(opened):
+                return OplockGrant(OplockLevel.NONE)
         if not (self.config.leases if granular else self.config.oplocks) or level == OplockLevel.NONE:
             return OplockGrant(OplockLevel.NONE)
         stream = opened.stream_state
@@ -211,9 +213,17 @@ class Volume:
         oplocks.relax()
         if opened.is_directory and grant.caching:
             self._directory_oplocks[opened.node.path] = stream
-            if stream not in self._observations:
-                self._observations[stream] = self.local.observe(opened.node.path, tree=False)
         return grant
+
+    def _observes(self, opened: Open) -> bool:
+        """See to it that what others do in a directory ends the caches of it; False where that cannot be had."""
+        stream = opened.stream_state
+        if stream not in self._observations:
+            try:
+                self._observations[stream] = self.local.observe(opened.node.path, tree=False)
+            except NtError:
+                return False
+        return True
 
     def drop_oplock(self, opened: Open) -> None:
         """End what `opened`, which is unregistered, held."""
@@ -288,6 +298,14 @@ class Volume:
         if self.observed:
             change = (action, opened.node.path, f":{opened.node.stream}:$DATA")
             self.changed([change], change_filter, opened.parent_oplock_key)
+
+    def lost_track(self) -> None:
+        """Let everybody who watches or caches a directory list it anew: others changed who knows what."""
+        self.changes += 1
+        self.notifier.overflow()
+        for stream in list(self._directory_oplocks.values()):
+            if stream.oplocks is not None:
+                stream.oplocks.break_read_caching(None)
 
     def directory_moved(self, old: tuple[str, ...], new: tuple[str, ...]) -> None:
         """Let watches and leases follow a renamed directory."""

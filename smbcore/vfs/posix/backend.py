@@ -17,6 +17,7 @@ import os
 import stat
 import zlib
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -261,15 +262,17 @@ class PosixBackend(Backend):
         return self._observer.observe(path, tree=tree)
 
     def close(self) -> None:
+        if self.root < 0:
+            return
         if self._observer is not None:
             self._observer.close()
-        self.pool.shutdown()
-        self._survey_pool.shutdown()
         self.claims.close()
+        # It stays open while threads use it; nobody else may from now on, for its number will be another file's.
+        root, self.root = self.root, -1
+        self._resolver.root = -1
         self.side.close()
-        if self.root >= 0:
-            os.close(self.root)
-            self.root = -1
+        self._survey_pool.shutdown()
+        self.pool.shutdown(partial(self._survey_pool.shutdown, partial(os.close, root)))
 
     # -- for the nodes --
     def check_writable(self) -> None:

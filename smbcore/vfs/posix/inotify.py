@@ -3,8 +3,9 @@
 Theory of operation. One inotify descriptor per volume, opened with the first watch, read by the event loop. A watched
 directory is known by the kernel's watch number and by its path in the volume; the path follows renames, because the
 directory that holds it (or its own move) tells of them. For a whole tree every directory below gets a watch, new ones
-as they appear, up to a bound; beyond it only the upper ones tell, and the log says so. What our own process does is
-reported by the kernel too: telling it apart is left to the listener.
+as they appear, up to a bound of ours and one of the kernel's; beyond it only the upper ones tell, and the log says so
+once. Who asks for a directory that cannot be watched itself hears that. What our own process does is reported by the
+kernel too: telling it apart is left to the listener.
 """
 
 from __future__ import annotations
@@ -16,10 +17,11 @@ import logging
 import os
 import struct
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from smbcore.fsa.backend import LocalChange, Observation
-from smbcore.nt.status import NtError
+from smbcore.nt.status import NtError, Status
+from smbcore.vfs.posix.errors import nt_error
 from smbcore.vfs.posix.names import decode, encode, is_reserved
 
 if TYPE_CHECKING:
@@ -87,17 +89,25 @@ class LocalObserver:
         self._descriptor = -1
         self._loop: asyncio.AbstractEventLoop | None = None
         self._watched: dict[int, _Watched] = {}
-        self._full = False
+        self._complaints: set[str] = set()
 
-    def observe(self, path: Path, *, tree: bool) -> Observation | None:
-        """Begin to observe the directory at `path` (real names); None where the kernel refuses."""
+    def observe(self, path: Path, *, tree: bool) -> Observation:
+        """Begin to observe the directory at `path` (real names).
+
+        Errors: INSUFFICIENT_RESOURCES the kernel refuses, or the bound is reached;  OBJECT_PATH_NOT_FOUND.
+        """
         try:
             self._open()
         except OSError as error:
-            _log.warning("local changes stay unseen: %s", error.strerror)
-            return None
+            self._complain(f"{error.strerror}; is fs.inotify.max_user_instances too low?")
+            raise NtError(Status.INSUFFICIENT_RESOURCES, f"inotify: {error.strerror}") from error
         observation = _Observation(self, path, tree=tree)
-        self._cover(path, {observation})
+        try:
+            self._cover(path, {observation})
+        except NtError:
+            if not self._watched:
+                self.close()
+            raise
         return observation
 
     def end(self, observation: _Observation) -> None:
@@ -117,7 +127,6 @@ class LocalObserver:
             os.close(self._descriptor)
             self._descriptor = -1
         self._watched.clear()
-        self._full = False
 
     def _open(self) -> None:
         if self._descriptor >= 0:
@@ -132,40 +141,53 @@ class LocalObserver:
 
     # -- what is watched --
     def _cover(self, path: Path, users: set[_Observation]) -> None:
-        """Watch the directory at `path`, and all below it for those who observe the tree."""
-        waiting = [path]
+        """Watch the directory at `path`, and all below it, as far as it can be had, for those who observe the tree.
+
+        Errors: as `_add`, about the directory itself.
+        """
+        self._add(path, users)
+        users = {user for user in users if user.tree}
+        waiting = self._directories(path) if users else []
         while waiting:
             at = waiting.pop()
-            if not self._add(at, users):
+            try:
+                self._add(at, users)
+            except NtError:  # it vanished, or the log has the reason
                 continue
-            users = {user for user in users if user.tree}
-            if users:
-                waiting += self._directories(at)
+            waiting += self._directories(at)
 
-    def _add(self, path: Path, users: set[_Observation]) -> bool:
+    def _add(self, path: Path, users: set[_Observation]) -> None:
+        """Watch one directory.  Errors: INSUFFICIENT_RESOURCES;  OBJECT_PATH_NOT_FOUND;  others of the kernel's."""
         if len(self._watched) >= self._most:
-            if not self._full:
-                self._full = True
-                _log.warning("more than %d directories to watch; changes below some stay unseen", self._most)
-            return False
+            self._complain(f"there are more than {self._most} directories to watch")
+            raise NtError(Status.INSUFFICIENT_RESOURCES, f"{self._most} directories are watched already")
         directory = self._open_directory(path)
         if directory < 0:
-            return False
+            raise NtError(Status.OBJECT_PATH_NOT_FOUND, "/".join(path))
         try:
             number = _ADD(self._descriptor, b"/proc/self/fd/%d" % directory, _MASK)
         finally:
             os.close(directory)
         if number < 0:
-            reason = ctypes.get_errno()
-            if reason == errno.ENOSPC:
-                _log.warning("the kernel's limit of watches is reached (fs.inotify.max_user_watches)")
-            return False
+            self._refused(OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno())), path)
         watched = self._watched.get(number)
         if watched is None:
             watched = self._watched[number] = _Watched(path)
         watched.path = path
         watched.users |= users
-        return True
+
+    def _refused(self, error: OSError, path: Path) -> NoReturn:
+        """Raise what the kernel's refusal to watch the directory at `path` means."""
+        if error.errno in (errno.ENOSPC, errno.ENOMEM):
+            self._complain("the kernel lets us watch no more directories; raise fs.inotify.max_user_watches")
+            raise NtError(Status.INSUFFICIENT_RESOURCES, f"inotify: {error.strerror}") from error
+        raise nt_error(error, "/".join(path)) from error
+
+    def _complain(self, reason: str) -> None:
+        """Say once why local changes stay unseen, however often clients ask."""
+        if reason not in self._complaints:
+            self._complaints.add(reason)
+            _log.warning("changes that other programs make in some directories stay unseen: %s", reason)
 
     def _open_directory(self, path: Path) -> int:
         try:
@@ -257,7 +279,10 @@ class LocalObserver:
     def _cover_new(self, watched: _Watched, path: Path) -> None:
         users = {user for user in watched.users if user.tree}
         if users:
-            self._cover(path, users)
+            try:
+                self._cover(path, users)
+            except NtError as error:
+                _log.debug("a new directory is not watched: %s", error)
 
     def _follow(self, old: Path, new: Path) -> None:
         """A watched directory has another path now, and so has everything below it."""

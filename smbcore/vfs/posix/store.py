@@ -37,7 +37,8 @@ class SideStore:
         self._open_existing()
 
     def close(self) -> None:
-        """Release the descriptor."""
+        """Release the descriptor; the root's is not used any more."""
+        self._root = -1
         if self._directory >= 0:
             os.close(self._directory)
             self._directory = -1

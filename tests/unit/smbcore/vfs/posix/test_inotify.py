@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import ctypes
+import errno
 import os
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -11,7 +13,7 @@ from typing import Any
 import pytest
 
 from smbcore.fsa import notify
-from smbcore.fsa.api import OpenParameters, VolumeConfig
+from smbcore.fsa.api import BreakNotice, Caching, OpenParameters, OplockLevel, VolumeConfig
 from smbcore.fsa.open import Open
 from smbcore.fsa.volume import Volume
 from smbcore.nt import create as c
@@ -22,6 +24,7 @@ from smbcore.nt.sddl import from_sddl
 from smbcore.nt.sid import EVERYONE, Sid
 from smbcore.nt.status import NtError, Status
 from smbcore.nt.token import Token
+from smbcore.vfs.posix import inotify
 from smbcore.vfs.posix.backend import PosixBackend
 from smbcore.vfs.posix.inotify import LocalObserver
 
@@ -210,3 +213,69 @@ async def test_watches_are_bounded(share: Path, volume: Volume) -> None:
     assert len(observer._watched) == 5
     observation.close()
     assert observer._descriptor < 0
+
+
+class Holder:
+    """Holds a lease of a directory."""
+
+    def __init__(self) -> None:
+        self.notices: list[BreakNotice] = []
+
+    def oplock_broken(self, notice: BreakNotice) -> None:
+        self.notices.append(notice)
+
+    def lease(self, opened: Open) -> Caching:
+        """Ask for everything that a directory has and return what was granted."""
+        return opened.request_oplock(OplockLevel.GRANULAR, Caching.READ | Caching.HANDLE, self, b"k" * 16).caching
+
+
+def refuse(number: int) -> Any:
+    """Return what the kernel does when a limit is reached."""
+
+    def call(*_: object) -> int:
+        ctypes.set_errno(number)
+        return -1
+
+    return call
+
+
+@pytest.mark.parametrize("call", ["_ADD", "_INIT"])
+async def test_without_watches_clients_hear_of_each_other_and_cache_no_listing(
+    call: str, share: Path, volume: Volume, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(inotify, call, refuse(errno.ENOSPC if call == "_ADD" else errno.EMFILE))
+    opened = await open_file(volume, "", access=LISTING, disposition=c.FILE_OPEN)
+    for _ in range(3):
+        assert not Holder().lease(opened)
+    waiting = asyncio.ensure_future(opened.change_notify(EVERYTHING, True, 60000))
+    await asyncio.sleep(0)
+    await (await open_file(volume, "ours")).close()
+    assert (await waiting)[0] == (notify.ADDED, "ours")
+    (share / "theirs").touch()
+    assert len([r for r in caplog.records if "stay unseen" in r.message and "fs.inotify.max" in r.message]) == 1
+    monkeypatch.undo()
+    assert Holder().lease(opened)
+    await opened.close()
+
+
+async def test_part_of_a_tree_is_watched_when_the_kernel_has_no_more(
+    share: Path, watch: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    for number in range(20):
+        (share / f"d{number}").mkdir()
+    add, refused = inotify._ADD, refuse(errno.ENOSPC)
+    left = [None] * 5
+    monkeypatch.setattr(inotify, "_ADD", lambda *args: add(*args) if left and left.pop() is None else refused())
+    watcher = await watch(tree=True)
+    (share / "a").touch()
+    assert (notify.ADDED, "a") in await watcher.told()
+    assert len([r for r in caplog.records if "stay unseen" in r.message]) == 1
+
+
+async def test_lost_changes_end_the_caches_of_listings(volume: Volume) -> None:
+    opened = await open_file(volume, "", access=LISTING, disposition=c.FILE_OPEN)
+    holder = Holder()
+    assert holder.lease(opened)
+    volume.local.told([])
+    assert [int(notice.new_caching) for notice in holder.notices] == [0]
+    await opened.close()

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
+import stat
 import threading
 from pathlib import Path
 
 import pytest
 
 from smbcore.fsa.backend import Node
-from smbcore.nt.status import NtError
+from smbcore.nt.status import NtError, Status
 from smbcore.vfs.posix import data, kernel
 from smbcore.vfs.posix.backend import PosixBackend
 
@@ -362,3 +363,37 @@ async def test_source_of_a_copy_is_not_closed_under_the_thread(
     assert await copying == 6
     assert (share / "target").read_bytes() == b"source"
     assert (source.descriptor, target.descriptor) == (-1, -1)
+
+
+async def test_volume_closes_while_a_thread_is_at_work(share: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    posix = PosixBackend(share)
+    root = await posix.open(())
+    node = await posix.create(root, "f", directory=False)
+    begun, may_end = threading.Event(), threading.Event()
+    sync = os.fsync
+
+    def slow(descriptor: int) -> None:
+        begun.set()
+        may_end.wait(10)
+        sync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", slow)
+    flush = asyncio.ensure_future(node.flush())
+    await asyncio.to_thread(begun.wait, 10)
+    descriptor = posix.root
+    node.close()
+    root.close()
+    posix.close()  # 1 nobody waits
+    assert stat.S_ISDIR(os.fstat(descriptor).st_mode)  # 2 and the number is nobody else's yet
+    for attempt in (posix.open(("f",)), posix.open(()), posix.open(("d", "f"))):
+        with pytest.raises(NtError) as caught:  # 3 nothing is opened relative to it any more
+            await attempt
+        assert caught.value.status is Status.FILE_CLOSED
+    posix.close()
+    may_end.set()
+    await flush
+    for thread in threading.enumerate():
+        if thread.name == "holdfast-io-end":
+            await asyncio.to_thread(thread.join, 10)
+    with pytest.raises(OSError):
+        os.fstat(descriptor)

@@ -7,6 +7,7 @@ import threading
 
 import pytest
 
+from smbcore.nt.status import NtError, Status
 from smbcore.vfs.posix.pool import IoPool
 
 
@@ -57,3 +58,51 @@ async def test_cancelled_caller_does_not_wait_for_work_that_never_began(pool: Io
     assert not first.done()
     may_end.set()
     assert await first
+
+
+async def test_shutdown_does_not_wait_for_work_that_is_under_way(pool: IoPool) -> None:
+    begun, may_end, ended = threading.Event(), threading.Event(), threading.Event()
+
+    def work() -> str:
+        begun.set()
+        may_end.wait(10)
+        return "done"
+
+    first = asyncio.ensure_future(pool.run(work))
+    second = asyncio.ensure_future(pool.run(pow, 2, 10))
+    await asyncio.to_thread(begun.wait, 10)
+    pool.shutdown(ended.set)
+    assert not ended.is_set()
+    with pytest.raises(NtError) as caught:  # it never began
+        await second
+    assert caught.value.status is Status.FILE_CLOSED
+    may_end.set()
+    assert await first == "done"
+    assert await asyncio.to_thread(ended.wait, 10)
+    with pytest.raises(NtError) as caught:
+        await pool.run(pow, 2, 10)
+    assert caught.value.status is Status.FILE_CLOSED
+
+
+async def test_shutdown_of_an_idle_pool_is_over_at_once(pool: IoPool) -> None:
+    assert await pool.run(pow, 2, 10) == 1024
+    ended: list[bool] = []
+    pool.shutdown(lambda: ended.append(True))
+    assert ended == [True]
+
+
+async def test_cancelled_caller_stays_cancelled_when_the_pool_ends(pool: IoPool) -> None:
+    begun, may_end = threading.Event(), threading.Event()
+
+    def work() -> None:
+        begun.set()
+        may_end.wait(10)
+
+    task = asyncio.ensure_future(pool.run(work))
+    await asyncio.to_thread(begun.wait, 10)
+    pool.shutdown()
+    task.cancel()
+    await asyncio.sleep(0)
+    may_end.set()
+    with pytest.raises(asyncio.CancelledError):
+        await task
