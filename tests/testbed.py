@@ -4,7 +4,8 @@
 
 Users testuser/testpass and testuser2/testpass2, administrator admin/adminpass. Everything is kept in a temporary
 directory that is removed at the end (SIGINT or SIGTERM). Prints "ready" when it serves. SIGNING_PORT names a port
-for a second core whose sessions must sign; WEB_PORT=0 leaves the web service out.
+for a second core whose sessions must sign, and which tells of a break once only, as Windows does; WEB_PORT=0 leaves the
+web service out.
 """
 
 from __future__ import annotations
@@ -132,7 +133,7 @@ ROLES = (
 )
 
 
-def make(data: Path, folders: Path, mounts: ExitStack, *, signing_required: bool) -> DataDirectory:
+def make(data: Path, folders: Path, mounts: ExitStack, **settings: Any) -> DataDirectory:
     """Initialise a data directory with the users and every share; file systems stay mounted until `mounts` ends."""
     now = datetime.now(UTC)
     directory = initialise(data, now=now, server_name="TESTBED")
@@ -141,8 +142,7 @@ def make(data: Path, folders: Path, mounts: ExitStack, *, signing_required: bool
     engine = open_engine(directory.database_url)
     try:
         with writing(engine) as connection:
-            settings = {"signing_required": signing_required, "min_dialect": "2.0.2", "allow_anonymous": True}
-            change_settings(connection, settings, now=now)
+            change_settings(connection, {"min_dialect": "2.0.2", "allow_anonymous": True} | settings, now=now)
             for account, secret in credentials:
                 create_account(connection, key, account, secret, now=now)
             for role in ROLES:
@@ -212,7 +212,7 @@ def main() -> int:
         directory = make(base / "data", base / "shares", mounts, signing_required=False)
         specs = [core("SMB server", directory, smb_port)]
         if signing_port:
-            signing = make(base / "signing", base / "signing-shares", mounts, signing_required=True)
+            signing = make(base / "signing", base / "signing-shares", mounts, signing_required=True, break_retry_ms=0)
             specs.append(core("signing SMB server", signing, signing_port))
         if web_port:
             specs.append(web(directory, web_port))

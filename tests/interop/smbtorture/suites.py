@@ -21,7 +21,7 @@ class Variant:
     name     "" for the plain one
     share    MAIN, or a share of the testbed
     options  more arguments for smbtorture
-    server   MAIN, or SIGNING for the server whose sessions must sign
+    server   MAIN, or SIGNING for the server whose sessions must sign, and which tells of breaks as Windows does
     user     account of the testbed
     local    the test opens files in the share's folder too
     """
@@ -88,6 +88,9 @@ PLACES: dict[str, tuple[Variant, ...]] = {
     "smb2.ioctl": (Variant(), Variant("fs_specific", "fs_specific")),
     "smb2.kernel-oplocks": (Variant(share="kernel_oplocks", local=True),),
     "smb2.lock": (Variant(), Variant("aio", "aio")),
+    # where a notification that is not taken goes: to another channel as well, or nowhere else as with Windows
+    "smb2.multichannel.oplocks.test2": (Variant(), Variant("windows", "tmp", server=SIGNING)),
+    "smb2.multichannel.oplocks.test3_windows": (Variant(share="tmp", server=SIGNING),),
     "smb2.notify-inotify": (Variant(share="inotify"),),
     "smb2.replay": (Variant(share="durable"),),
     "smb2.samba3misc": (Variant(share="posixlock", local=True),),
