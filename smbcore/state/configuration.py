@@ -202,8 +202,8 @@ class Settings:
     )
     break_retry_ms: int = option(
         1250,
-        "Milliseconds after which a break that a connection does not take goes to the next one; 0: it is sent once, on the "
-        "newest, as Windows does.",
+        "Milliseconds after which a break that a connection does not take goes to the next one; 0: it is sent once,"
+        " on the newest, as Windows does.",
         minimum=0,
         maximum=10_000,
     )
