@@ -130,6 +130,8 @@ ROLES = (
     Role("hideunread", {"abe": True}),
     Role("noperm", fill=forbid),
     Role("dynamic_share", {"guest_ok": True}),
+    Role("limited", options={"size_limit_mib": 4}),
+    Role("quotas", options={"quota": "enforce", "quota_limit": 2 << 20, "quota_threshold": 1 << 20}),
 )
 
 

@@ -89,6 +89,30 @@ class Waiting:
 
 
 @dataclass(slots=True)
+class QueryUsage:
+    """Ask what the files of a share take; answered by Usage."""
+
+    share: str
+
+
+@dataclass(slots=True)
+class Usage:
+    """What the files of a share take, in bytes.
+
+    disk_total, disk_free, disk_available  of the file system that it is on
+    state   "off" nobody counts, "counting" for the first time, "counted"
+    used    of all files, 0 unless counted;  owners  the same by the SIDs of owners
+    """
+
+    disk_total: int
+    disk_free: int
+    disk_available: int
+    state: str
+    used: int
+    owners: dict[str, int]
+
+
+@dataclass(slots=True)
 class DisconnectUser:
     """End all sessions of an account. Done.count: number of sessions ended, may be 0."""
 
@@ -149,6 +173,8 @@ Message = (
     | BreakLease
     | ListWaiting
     | Waiting
+    | QueryUsage
+    | Usage
     | DisconnectUser
     | ListCounters
     | Counters
@@ -171,6 +197,8 @@ MESSAGES: Mapping[str, type[Message]] = MappingProxyType(
             BreakLease,
             ListWaiting,
             Waiting,
+            QueryUsage,
+            Usage,
             DisconnectUser,
             ListCounters,
             Counters,

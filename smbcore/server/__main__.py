@@ -29,6 +29,7 @@ from smbcore.nt.clock import SystemClock
 from smbcore.server import configure, management, survival
 from smbcore.server.accounts import AccountStore
 from smbcore.server.listeners.tcp import TcpListener, listen
+from smbcore.server.rules_keeper import keeping_rules
 from smbcore.server.server import SmbServer
 from smbcore.state.configuration import Configuration, load_configuration
 from smbcore.state.engine import open_engine
@@ -155,8 +156,9 @@ class Core:
             self._clock,
             authenticator=configure.authenticator(configuration.settings, accounts, self._clock),
             accounts=accounts,
-            open_volume=lambda share: configure.open_posix_volume(
-                share, self._clock, config.break_timeout, tokens, programs
+            open_volume=lambda share: keeping_rules(
+                configure.open_posix_volume(share, self._clock, config.break_timeout, tokens, programs),
+                share, self._engine, self._clock,
             ),
             records=mirror,
             trail=mirror,

@@ -12,6 +12,7 @@ from smbcore.fsa.volume import Volume
 from smbcore.nt.guid import from_text
 from smbcore.nt.sddl import from_sddl
 from smbcore.nt.security import SecurityDescriptor
+from smbcore.server import space
 from smbcore.server.accounts import AccountStore
 from smbcore.server.config import Encryption, Limits, ServerConfig
 from smbcore.server.shares import LEVELS, Grant
@@ -111,6 +112,7 @@ def volume_config(share: ShareConfig, break_timeout: float) -> VolumeConfig:
         mirrors_locks=options.posix_locks,
         delayed_write_time=_WRITE_TIME_DELAY if options.delayed_write_time else 0.0,
         break_timeout=break_timeout,
+        space=space.rules(share),
     )
 
 

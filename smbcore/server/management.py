@@ -20,10 +20,13 @@ from smbcore.control.messages import (
     Message,
     Ping,
     Pong,
+    QueryUsage,
     ReloadConfiguration,
+    Usage,
     Waiting,
 )
 from smbcore.fsa.api import Caching
+from smbcore.nt.status import NtError
 from smbcore.server import configure
 from smbcore.server.open_row import caching_of
 from smbcore.server.taking_back import Answer, take_back, waiting_users
@@ -59,6 +62,7 @@ class Management:
             BreakLease: self._break_lease,
             ListWaiting: self._list_waiting,
             ListCounters: self._counters,
+            QueryUsage: self._usage,
         }
 
     async def handle(self, message: Message) -> Message:
@@ -143,6 +147,22 @@ class Management:
 
     async def _list_waiting(self, _message: ListWaiting) -> Message:
         return Waiting(waiting_users(self._server))
+
+    async def _usage(self, message: QueryUsage) -> Message:
+        share = self._server.shares.find(message.share)
+        if share is None or share.is_pipe:
+            raise CommandFailed("not_found", "There is no such share, or it is disabled.")
+        try:
+            volume = share.volume()
+            facts = volume.volume_info()
+        except NtError as error:
+            raise CommandFailed("unusable", f"The folder of the share cannot be used: {error.why}") from error
+        counted = volume.space
+        if counted is None:
+            return Usage(facts.total, facts.free, facts.available, "off", 0, {})
+        state = "counted" if counted.counted else "counting"
+        owners = {str(owner): size for owner, size in counted.by_owner.items()}
+        return Usage(facts.total, facts.free, facts.available, state, counted.used, owners)
 
     async def _counters(self, _message: ListCounters) -> Message:
         server = self._server

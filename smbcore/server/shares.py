@@ -11,6 +11,7 @@ from smbcore.fsa.volume import Volume
 from smbcore.nt.access import DELETE, FILE_ALL_ACCESS, FILE_GENERIC_EXECUTE, FILE_GENERIC_READ, FILE_GENERIC_WRITE
 from smbcore.nt.sid import EVERYONE, Sid
 from smbcore.nt.status import NtError, Status
+from smbcore.server import space
 from smbcore.wire.tree_connect import ShareCapabilities, ShareFlags, ShareType
 
 if TYPE_CHECKING:
@@ -52,6 +53,11 @@ class Share:
         self.share_type = int(ShareType.PIPE if config.kind == "pipe" else ShareType.DISK)
         self._open_volume = open_volume
         self._volume: Volume | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the volume is open, because somebody has used the share."""
+        return self._volume is not None
 
     @property
     def is_pipe(self) -> bool:
@@ -111,12 +117,16 @@ class Share:
             except (NtError, OSError, ValueError) as error:
                 log.warning("share %s at %s cannot be used: %s", self.name, self.config.path, error)
                 raise NtError(Status.BAD_NETWORK_NAME, f"{self.config.path}: {error}") from error
+            if self._volume.space is not None:
+                self._volume.space.begin()
         return self._volume
 
     def replace(self, config: ShareConfig, grants: Iterable[Grant]) -> bool:
         """Install a changed configuration; False if the change needs a new share (another folder or kind)."""
         old = self.config
-        if (old.path, old.kind, old.options) != (config.path, config.kind, config.options):
+        if (old.path, old.kind) != (config.path, config.kind):
+            return False
+        if space.without_rules(old.options) != space.without_rules(config.options):
             return False
         self.config = config
         self.name = config.name
@@ -136,6 +146,9 @@ def _retune(volume: Volume, config: ShareConfig) -> None:
     """Give an open volume what may change while it is in use; opens keep the access that they were granted."""
     volume.config = replace(volume.config, read_only=config.read_only, access_based_enumeration=config.abe)
     volume.read_only = config.read_only or volume.volume_info().read_only
+    rules = space.rules(config)
+    if rules != volume.config.space:
+        volume.set_space_rules(rules)
 
 
 class ShareTable:

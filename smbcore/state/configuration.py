@@ -16,6 +16,7 @@ from smbcore.state.engine import reading
 from smbcore.state.errors import ConfigurationError, KeyFileError
 from smbcore.state.keyfile import KeyFile
 from smbcore.state.options import OptionError, option, parse
+from smbcore.state.quotas import MOST_BYTES, parse_entries
 from smbcore.state.schema import (
     account,
     group_,
@@ -63,6 +64,38 @@ class ShareOptions:
         False, "Let byte-range locks of clients and those of programs on the server itself exclude each other."
     )
     delayed_write_time: bool = option(False, "Show the time of a write two seconds late, as older servers did.")
+    size_limit_mib: int = option(
+        0,
+        "How many MiB all files together may take, named streams included; 0 for as many as the disk has.",
+        minimum=0,
+        maximum=1 << 40,
+    )
+    quota: str = option(
+        "off",
+        "Whether space is counted for each owner of files (track), and limited too (enforce).",
+        choices=("off", "track", "enforce"),
+    )
+    quota_limit: int = option(
+        -1,
+        "How many bytes an owner without a limit of his own may take; -1 for any number.",
+        minimum=-1,
+        maximum=MOST_BYTES,
+    )
+    quota_threshold: int = option(
+        -1,
+        "From how many bytes on such an owner is shown as close to his limit; -1 for never.",
+        minimum=-1,
+        maximum=MOST_BYTES,
+    )
+    quota_entries: tuple[str, ...] = option(
+        (), "Limits of single owners: SID, threshold and limit in bytes, time of the change; set with `quotas`."
+    )
+
+    def __post_init__(self) -> None:
+        try:
+            parse_entries(self.quota_entries)
+        except ValueError as error:
+            raise OptionError("quota_entries", str(error)) from error
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ the outbox.  The core must be told to reload afterwards.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -133,6 +133,19 @@ def change_share(
         _write_access(connection, share_id, access)
     outbox.append(connection, [outbox.Change(TOPIC, "changed", str(share_id))], now=now)
     return get_share(connection, share_id)
+
+
+def change_quotas(
+    connection: Connection, share_id: int, change: Callable[[ShareOptions], Mapping[str, Any]], *, now: datetime
+) -> ShareConfig:
+    """Change options by what they are now, whatever else happens to the share meanwhile.
+
+    change  returns the new values of some options
+    Errors:  NotFoundError, StateError as `change_share`
+    """
+    current = _changeable(connection, share_id, None)
+    options = dump(current.options) | dict(change(current.options))
+    return change_share(connection, share_id, {"options": options}, now=now)
 
 
 def delete_share(

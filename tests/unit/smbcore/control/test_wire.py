@@ -20,6 +20,8 @@ EXAMPLES = [
     m.BreakLease("0" * 32, "f" * 32, "RH", 10, "maintenance"),
     m.ListWaiting(),
     m.Waiting({"c:k": ["anna", "ben"]}),
+    m.QueryUsage("docs"),
+    m.Usage(2**40, 2**39, 2**38, "counted", 2**30, {"S-1-5-32-544": 2**30}),
     m.DisconnectUser("alice", ""),
     m.ListCounters(),
     m.Counters({"opens": 3, "bytes_in": 2**63}),

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from smbcore.nt import security, sid
 from smbcore.nt.errors import WireError
-from smbcore.nt.info import buffers, directory, ea, file, fs, fsctl, interfaces, links, notify, rename, reparse
+from smbcore.nt.info import buffers, directory, ea, file, fs, fsctl, interfaces, links, notify, quota, rename, reparse
 
-MODULES = (sid, file, fs, fsctl, links, notify, rename, reparse, interfaces, ea)
+MODULES = (sid, file, fs, fsctl, links, notify, quota, rename, reparse, interfaces, ea)
 
 
 def _decoders():
