@@ -158,7 +158,9 @@ class Core:
             accounts=accounts,
             open_volume=lambda share: keeping_rules(
                 configure.open_posix_volume(share, self._clock, config.break_timeout, tokens, programs),
-                share, self._engine, self._clock,
+                share,
+                self._engine,
+                self._clock,
             ),
             records=mirror,
             trail=mirror,
