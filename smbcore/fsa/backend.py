@@ -394,7 +394,10 @@ class Backend(ABC):
 
     @abstractmethod
     async def rename_stream(self, node: Node, name: str, *, replace: bool) -> None:
-        """Rename the named stream `node` to `name` within its file ("" makes it the main stream, where supported)."""
+        """Rename the named stream `node` to `name` (not "") within its file.
+
+        Errors: OBJECT_NAME_COLLISION name exists and not replace;  OBJECT_NAME_NOT_FOUND the stream is gone.
+        """
 
     @abstractmethod
     async def link(self, node: Node, new_parent: Node, name: str, *, replace: bool) -> None:

@@ -105,19 +105,24 @@ class FileState:
         return found
 
     def rename_stream(self, stream: StreamState, folded: str) -> None:
-        """Follow a stream that was renamed; "" merges it into the main one, with its opens."""
-        if self.streams is not None and self.streams.get(stream.name) is stream:
+        """Follow a stream that was renamed; it takes the place of one that nobody has open. "" is the main stream."""
+        if stream is self.main:
+            self.main = StreamState(self, "")
+        elif self.streams is not None and self.streams.get(stream.name) is stream:
             del self.streams[stream.name]
-        if folded:
-            stream.name = folded
-            if self.streams is None:
-                self.streams = {}
-            self.streams[folded] = stream
+        stream.name = folded
+        stream.changed += 1
+        if not folded:
+            self.main = stream
             return
-        self.main.opens += stream.opens
-        for opened in stream.opens:
-            opened.stream_state = self.main
-        stream.opens = []
+        if self.streams is None:
+            self.streams = {}
+        self.streams[folded] = stream
+
+    def forget_charges(self) -> None:
+        """Let what every stream counts for be looked at anew, for data moved between them."""
+        for stream in self.all_streams():
+            stream.charge = None
 
     def all_streams(self) -> Iterator[StreamState]:
         """Iterate over the streams that are or were open, the main one first."""

@@ -65,6 +65,7 @@ class Open:
     reserved         its client is away and was promised that nobody gets what this open keeps from others
     extra_attributes of a file that only stands for another; it shows no times then
     sticky           times that this open set and that its own changes must not touch
+    told_at_close    changes that watchers hear of when this open closes, the notify flags  [MS-FSA 2.1.5.5]
     """
 
     __slots__ = (
@@ -96,6 +97,7 @@ class Open:
         "sticky",
         "stream_state",
         "token",
+        "told_at_close",
         "volume",
         "watch",
         "writes",
@@ -139,6 +141,7 @@ class Open:
         self.watch: notify.Watch | None = None
         self.ea_index = 0
         self.quota_position: Sid | None = None
+        self.told_at_close = 0
         self.extra_attributes: int = 0
         self.writes = 0
         self._seen = seen
@@ -559,6 +562,8 @@ class Open:
         try:
             if self.delete_on_close or stream.delete_pending or self.file.deleting:
                 await delete.on_close(self)
+            elif self.told_at_close:
+                self.volume.content_changed(self, self.told_at_close, leases=False)
             if stream.charge is not None and self.volume.space is not None:
                 await self.volume.space.last_close(self)
         finally:

@@ -29,6 +29,7 @@ from smbcore.nt.access import (
     DELETE,
     FILE_APPEND_DATA,
     FILE_DELETE_CHILD,
+    FILE_READ_DATA,
     FILE_WRITE_ATTRIBUTES,
     FILE_WRITE_DATA,
     FILE_WRITE_EA,
@@ -178,6 +179,12 @@ class Volume:
         for opened in list(self.opens):
             await opened.close()
         self.backend.close()
+
+    def keep_others_away(self, opened: Open, node: Node, stream: StreamState) -> Open:
+        """Register an open of `stream`, on behalf of `opened`, that shares nothing; it takes over `node`."""
+        access = FILE_READ_DATA | FILE_WRITE_DATA
+        p = OpenParameters(opened.path, opened.token, access, 0, c.FILE_OPEN, 0)
+        return Open(self, node, stream, p, access, c.FILE_OPENED, None)
 
     def opens_below(self, path: tuple[str, ...]) -> list[Open]:
         """Return the opens of anything inside of the directory at `path`."""

@@ -131,17 +131,10 @@ class MemoryBackend(Backend):
         file, stream = own.file, own.data_stream
         if file.streams.get(self.fold(stream.name)) is not stream:
             raise NtError(Status.OBJECT_NAME_NOT_FOUND, f"stream {stream.name!r} is gone")
-        if not name and file.is_directory:
-            raise NtError(Status.INVALID_PARAMETER, "a directory has no main stream")
-        taken = file.main if not name else file.streams.get(self.fold(name))
+        taken = file.streams.get(self.fold(name))
         if taken is not None and taken is not stream and not replace:
             raise NtError(Status.OBJECT_NAME_COLLISION, f"stream {name!r} exists")
         del file.streams[self.fold(stream.name)]
-        if not name:
-            self._give_clusters(file.main)
-            file.main.data.replace_with(stream.data)
-            own.become_main()
-            return
         if taken is not None and taken is not stream:
             self._give_clusters(taken)
         stream.name = own.stream = name

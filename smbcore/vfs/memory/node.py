@@ -255,11 +255,6 @@ class MemoryNode(Node):
             self._backend.node_closed()
 
     # -- helpers --
-    def become_main(self) -> None:
-        """Turn a stream node into one of the main stream; for `rename_stream`."""
-        self._stream = self._file.main
-        self.stream = ""
-
     def _account(self, before: int) -> None:
         """Tell the volume how many clusters a change took; files without a link count no more."""
         if self._file.links:

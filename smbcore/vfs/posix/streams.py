@@ -160,12 +160,10 @@ class Streams:
         stream.gone = True
 
     def rename(self, node: StreamNode, name: str, *, replace: bool) -> None:
-        """Give the stream another name.  Errors: NOT_SUPPORTED to make it the main stream; else as the contract."""
+        """Give the stream another name, as the contract of `Backend.rename_stream` says."""
         stream, table = node.data_stream, node.table
         self._check_present(table, stream)
         self._backend.check_writable()
-        if not name:
-            raise NtError(Status.NOT_SUPPORTED, "a stream cannot become the main one")
         taken = table.streams.get(upcase(name))
         if taken is not None and taken is not stream:
             if not replace:

@@ -52,6 +52,21 @@ async def test_rename_comes_as_a_pair(lab: Any) -> None:
     await opened.close()
 
 
+async def test_attributes_of_a_renamed_file_count_as_changed_once_it_is_closed(lab: Any) -> None:
+    """smbtorture smb2.notify.rec and smb2.notify.mask-change, which Windows passes both, say when."""
+    await lab.make("a")
+    opened, task = await watch(lab, filter=notify.ATTRIBUTES)
+    file, gone = await lab.open("a"), await lab.create("c", options=c.FILE_DELETE_ON_CLOSE)
+    await lab.rename(file, "b")
+    await lab.rename(gone, "d")
+    await lab.settle()
+    assert not task.done()
+    await gone.close()
+    await file.close()
+    assert await task == [(notify.MODIFIED, "b")]
+    await opened.close()
+
+
 @pytest.mark.parametrize("tree", [False, True])
 async def test_changes_below_are_told_to_tree_watches(lab: Any, tree: bool) -> None:
     await lab.mkdir("d")

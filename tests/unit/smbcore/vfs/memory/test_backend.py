@@ -34,21 +34,6 @@ async def test_capacity_is_taken_and_given_back() -> None:
     assert volume.volume_info().free == 10 * CLUSTER
 
 
-async def test_stream_can_become_the_main_one() -> None:
-    volume = MemoryBackend()
-    root = await volume.open(())
-    node = await volume.create(root, "f", directory=False)
-    await node.write(0, b"old")
-    stream, _ = node.open_stream("s", create=True)
-    await stream.write(0, b"stream")
-    with pytest.raises(NtError):
-        await volume.rename_stream(stream, "", replace=False)
-    await volume.rename_stream(stream, "", replace=True)
-    assert stream.stream == ""
-    assert node.info().end_of_file == 6
-    assert node.streams() == []
-
-
 async def test_times_come_from_the_clock() -> None:
     clock = ManualClock()
     volume = MemoryBackend(clock)
