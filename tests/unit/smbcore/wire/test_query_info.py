@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from smbcore.wire.query_info import InfoType, QueryInfoRequest, QueryInfoResponse
+from smbcore.wire.errors import WireError
+from smbcore.wire.query_info import InfoType, QueryInfoRequest, QueryInfoResponse, QueryQuotaInfo
 
 FILE_ID = bytes(range(1, 17))
 
@@ -76,3 +77,34 @@ def test_bad_offsets_and_lengths_are_refused(codec: Any, case: int, at: int, pat
 def test_head_and_output_make_the_response() -> None:
     assert QueryInfoResponse.encode_head(7) + b"payload" == QueryInfoResponse(memoryview(b"payload")).encode()
     assert QueryInfoResponse.encode_head(0) == QueryInfoResponse().encode()
+
+
+QUOTA_CASES = [
+    pytest.param(QueryQuotaInfo(single=True), "01 00 0000 00000000 00000000 00000000", id="all, one at a time"),
+    pytest.param(
+        QueryQuotaInfo(restart=True, sid_list=b"sids"), "00 01 0000 04000000 00000000 00000000 73696473", id="list"
+    ),
+    pytest.param(QueryQuotaInfo(start_sid=b"sid"), "00 00 0000 00000000 03000000 00000000 736964", id="start"),
+]
+
+
+@pytest.mark.parametrize(("value", "wire"), QUOTA_CASES)
+def test_quota_queries_both_ways(value: QueryQuotaInfo, wire: str) -> None:
+    assert value.encode() == bytes.fromhex(wire)
+    assert QueryQuotaInfo.decode(bytes.fromhex(wire)) == value
+
+
+@pytest.mark.parametrize(("value", "wire"), QUOTA_CASES)
+def test_every_truncation_of_a_quota_query_is_refused(value: QueryQuotaInfo, wire: str) -> None:
+    data = bytes.fromhex(wire)
+    for length in range(len(data)):
+        with pytest.raises(WireError):
+            QueryQuotaInfo.decode(data[:length])
+
+
+def test_a_start_sid_may_lie_anywhere_in_the_buffer_and_counts_only_without_a_list() -> None:
+    fixed = "00 00 0000 {} 03000000 02000000"
+    alone = QueryQuotaInfo.decode(bytes.fromhex(fixed.format("00000000")) + b"..sid")
+    assert alone == QueryQuotaInfo(start_sid=b"sid")
+    beside = QueryQuotaInfo.decode(bytes.fromhex(fixed.format("04000000")) + b"sids")
+    assert beside == QueryQuotaInfo(sid_list=b"sids")
