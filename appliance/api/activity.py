@@ -7,7 +7,19 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query
 
 from appliance.api.dependencies import Call, Paging, rules
-from appliance.models.activity import Counts, Done, Impact, Lease, LeaseBreak, Lock, Node, Open, Session, Tcon
+from appliance.models.activity import (
+    AwayClient,
+    Counts,
+    Done,
+    Impact,
+    Lease,
+    LeaseBreak,
+    Lock,
+    Node,
+    Open,
+    Session,
+    Tcon,
+)
 from appliance.models.common import Page
 from appliance.problems import not_found
 from appliance.services import activity, closing, holdings
@@ -45,14 +57,16 @@ def list_sessions(
     """List who is signed in, from where, and how well protected."""
     wanted = ActivityFilter(q=q, user=user, client=client, share=share, node=node)
     with call.work.engine.connect() as connection:
-        return activity.list_sessions(connection, wanted, page)
+        found = activity.list_sessions(connection, wanted, page)
+    return found.model_copy(update={"items": holdings.with_unanswered(call.work.core, found.items)})
 
 
 @router.get("/sessions/{session_id}", summary="Get a session", **_READ)
 def get_session(call: Call, session_id: _SessionId) -> Session:
     """Return one session; 404 when it is gone."""
     with call.work.engine.connect() as connection:
-        return activity.get_session(connection, session_id)
+        found = activity.get_session(connection, session_id)
+    return holdings.with_unanswered(call.work.core, [found])[0]
 
 
 @router.delete(
@@ -148,6 +162,13 @@ def close_open(
     if dry_run:
         return closing.open_impact(call.work, open_id)
     return closing.close_open(call.work, open_id, reason, break_lease_wait)
+
+
+@router.get("/away", summary="List clients that handles are kept for", **_READ)
+def list_away(call: Call) -> Page[AwayClient]:
+    """List the clients that have lost their connection, with the number of handles that wait for each."""
+    with call.work.engine.connect() as connection:
+        return holdings.list_away(connection)
 
 
 @router.get("/leases", summary="List leases", **_READ)

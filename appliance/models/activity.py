@@ -54,6 +54,14 @@ class Session(Shape):
     channels: int = Field(description="Number of connections that carry the session.")
     shares: list[str] = Field(description="Names of the shares that it is connected to.")
     opens: int = Field(description="Number of open files and directories.")
+    away: int = Field(description="Number of handles that the server keeps for this user's return to this client.")
+    unanswered_breaks: int = Field(
+        default=0, description="How many breaks of oplocks and leases this user's client has not answered in time."
+    )
+    caching_withheld: bool = Field(
+        default=False,
+        description="The client gets no more oplocks and leases until it answers a break, or for a while.",
+    )
     bytes_in: int = Field(description="Bytes that the client has written.")
     bytes_out: int = Field(description="Bytes that the client has read.")
     created_at: Moment = Field(description="When it began.")
@@ -253,6 +261,18 @@ class Done(Shape):
 
     closed: int = Field(description="Number of handles that were closed.")
     detail: str = Field(description="What else the server had to say.")
+
+
+class AwayClient(Shape):
+    """A client that the server keeps handles for until it comes back."""
+
+    id: Id
+    client_guid: str = Field(description="ClientGuid of its SMB connections.")
+    user: Principal = Field(description="Who opened the files.")
+    handles: int = Field(description="Number of handles that are kept.")
+    persistent: int = Field(description="How many of them are persistent: nobody else gets those files meanwhile.")
+    since: Moment = Field(description="When the first of them lost its connection.")
+    is_back: bool = Field(description="The user has a session from this client again.")
 
 
 class Counts(Shape):

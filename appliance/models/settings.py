@@ -28,6 +28,13 @@ class ServerSettings(Shape):
     max_io_size: int = Field(description="Largest read, write and transaction in bytes.")
     max_sessions: int = Field(description="Most sessions at a time.")
     durable_timeout_s: int = Field(description="How many seconds a disconnected durable handle is kept.")
+    max_away: int = Field(description="Most handles that are kept at a time for clients that are away.")
+    max_kept_per_client: int = Field(description="Most durable, resilient and persistent handles of one client.")
+    max_kept_per_user: int = Field(description="Most durable, resilient and persistent handles of one user.")
+    max_kept_per_session: int = Field(description="Most durable, resilient and persistent handles of one session.")
+    max_unanswered_breaks: int = Field(
+        description="After how many unanswered breaks in a row a client gets no more oplocks and leases; 0 for never."
+    )
     break_timeout_s: int = Field(description="How many seconds a client has to answer an oplock or lease break.")
     version: int = Field(description="Differs after every change; also the entity tag.")
 
@@ -49,6 +56,11 @@ class SettingsChange(Input):
     max_io_size: int | None = Field(default=None, description="Largest read and write in bytes.")
     max_sessions: int | None = Field(default=None, description="Most sessions at a time.")
     durable_timeout_s: int | None = Field(default=None, description="Seconds that a disconnected handle is kept.")
+    max_away: int | None = Field(default=None, description="Most handles of clients that are away.")
+    max_kept_per_client: int | None = Field(default=None, description="Most kept handles of one client.")
+    max_kept_per_user: int | None = Field(default=None, description="Most kept handles of one user.")
+    max_kept_per_session: int | None = Field(default=None, description="Most kept handles of one session.")
+    max_unanswered_breaks: int | None = Field(default=None, description="Unanswered breaks before no more are granted.")
     break_timeout_s: int | None = Field(default=None, description="Seconds to answer a break.")
 
 

@@ -47,6 +47,7 @@ def sessions(
     with page.work.engine.connect() as connection:
         found = activity.list_sessions(connection, wanted, PageRequest(_PAGE, after, sort))
         counts = activity.count_activity(connection)
+    found = found.model_copy(update={"items": holdings.with_unanswered(page.work.core, found.items)})
     return _draw(page, "sessions", found=found, counts=counts, q=q, user=user, share=share, sort=sort or "-created_at")
 
 
@@ -58,6 +59,7 @@ def session(page: Page, session_id: str) -> Response:
         wanted = ActivityFilter(session=session_id)
         tcons = activity.list_tcons(connection, wanted, PageRequest(_PAGE))
         opens = activity.list_opens(connection, wanted, PageRequest(_PAGE))
+    (found,) = holdings.with_unanswered(page.work.core, [found])
     return _draw(page, "session", session=found, tcons=tcons.items, found=opens)
 
 
@@ -76,8 +78,9 @@ def opens(
     with page.work.engine.connect() as connection:
         found = activity.list_opens(connection, wanted, PageRequest(_PAGE, after, sort))
         counts = activity.count_activity(connection)
+        clients = holdings.list_away(connection).items if away else []
     values = {"q": q, "user": user, "share": share, "away": away, "sort": sort or "-opened_at"}
-    return _draw(page, "opens", found=found, counts=counts, **values)
+    return _draw(page, "opens", found=found, counts=counts, clients=clients, **values)
 
 
 @router.get("/locks")

@@ -18,7 +18,10 @@ from smbcore.state.configuration import DIALECTS
 router = APIRouter(prefix="/settings")
 
 _TEXTS = ("server_name", "workgroup", "server_comment", "min_dialect", "max_dialect")
-_NUMBERS = ("durable_timeout_s", "break_timeout_s")
+_NUMBERS = (
+    "durable_timeout_s", "break_timeout_s", "max_away", "max_kept_per_client", "max_kept_per_user",
+    "max_kept_per_session", "max_unanswered_breaks",
+)  # fmt: skip
 _FLAGS = ("signing_required", "multichannel", "allow_guest")
 _ENCRYPTION = {"off": (False, False), "offered": (True, False), "required": (True, True)}
 

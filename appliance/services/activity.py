@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
@@ -86,7 +86,8 @@ def list_sessions(
     query = _SESSIONS.where(*_session_conditions(wanted))
     rows, cursor = split(_all(connection, _SESSION_ORDER.apply(query, page)), page.limit)
     shares = _shares_by_session(connection, [row["key"] for row in rows])
-    items = [_session(row, shares[row["key"]]) for row in rows]
+    away = _away_by_client(connection)
+    items = [_session(row, shares[row["key"]], away) for row in rows]
     return Page[Session](items=items, next=cursor, seq=_seq(connection), count=_count(connection, query, page))
 
 
@@ -95,7 +96,7 @@ def get_session(connection: Connection, session_id: str) -> Session:
     row = connection.execute(_SESSIONS.where(session.c.key == _key("session", session_id))).mappings().first()
     if row is None:
         raise not_found("session", session_id)
-    return _session(row, _shares_by_session(connection, [row["key"]])[row["key"]])
+    return _session(row, _shares_by_session(connection, [row["key"]])[row["key"]], _away_by_client(connection))
 
 
 def list_tcons(
@@ -294,7 +295,17 @@ def _shares_by_session(connection: Connection, keys: Sequence[int]) -> defaultdi
     return found
 
 
-def _session(row: RowMapping, shares: list[str]) -> Session:
+def _away_by_client(connection: Connection) -> dict[tuple[str, str], int]:
+    """Return the number of handles that are kept, by client and user."""
+    query = (
+        select(open_.c.client_guid, open_.c.owner_sid, func.count().label("number"))
+        .where(open_.c.disconnected_at.is_not(None))
+        .group_by(open_.c.client_guid, open_.c.owner_sid)
+    )
+    return {(row.client_guid, row.owner_sid): row.number for row in connection.execute(query)}
+
+
+def _session(row: RowMapping, shares: list[str], away: Mapping[tuple[str, str], int]) -> Session:
     return Session(
         id=str(row["key"]),
         wire_id=str(row["wire_id"]),
@@ -310,6 +321,7 @@ def _session(row: RowMapping, shares: list[str]) -> Session:
         channels=row["channels"],
         shares=shares,
         opens=row["open_count"],
+        away=away.get((row["client_guid"], row["user_sid"]), 0),
         bytes_in=row["bytes_in"],
         bytes_out=row["bytes_out"],
         created_at=row["created_at"],

@@ -7,15 +7,15 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Literal
 
-from sqlalchemy import Connection, RowMapping, func, select
+from sqlalchemy import Connection, RowMapping, case, func, select
 
-from appliance.models.activity import Lease, Lock, Node
+from appliance.models.activity import AwayClient, Lease, Lock, Node, Principal, Session
 from appliance.models.common import Page, clean
 from appliance.problems import Problem, not_found
 from appliance.services.core import Core
 from appliance.services.paging import Order, PageRequest, split
 from appliance.services.words import host
-from smbcore.control.messages import ListWaiting, Waiting
+from smbcore.control.messages import ListUnanswered, ListWaiting, Unanswered, Waiting
 from smbcore.state import outbox
 from smbcore.state.schema import account, byte_range, lease, open_, session, version
 
@@ -63,6 +63,63 @@ def with_waiting(core: Core, leases: list[Lease]) -> list[Lease]:
         return leases  # the list is good without it, and the overview tells that nobody answers
     users = reply.users if isinstance(reply, Waiting) else {}
     return [item.model_copy(update={"waiting": users.get(item.id, [])}) for item in leases]
+
+
+def with_unanswered(core: Core, sessions: list[Session]) -> list[Session]:
+    """Return the sessions with how their clients answer breaks, which only the SMB server knows."""
+    if not sessions:
+        return sessions
+    try:
+        reply = core.request(ListUnanswered())
+    except Problem:
+        return sessions  # the list is good without it, and the overview tells that nobody answers
+    if not isinstance(reply, Unanswered) or not reply.breaks:
+        return sessions
+    withheld = frozenset(reply.withheld)
+    return [
+        item.model_copy(
+            update={"unanswered_breaks": reply.breaks.get(item.id, 0), "caching_withheld": item.id in withheld}
+        )
+        for item in sessions
+    ]
+
+
+def list_away(connection: Connection, limit: int = 500) -> Page[AwayClient]:
+    """Return the clients that handles are kept for, those with most of them first; one page."""
+    number, kept = func.count().label("number"), open_.c.disconnected_at.is_not(None)
+    persistent = func.sum(case((open_.c.durable == "persistent", 1), else_=0)).label("persistent")
+    back = select(session.c.key).where(
+        session.c.client_guid == open_.c.client_guid, session.c.user_sid == open_.c.owner_sid
+    )
+    query = (
+        select(
+            open_.c.client_guid,
+            open_.c.owner_sid,
+            func.coalesce(func.max(account.c.name), "").label("user"),
+            number,
+            persistent,
+            func.min(open_.c.disconnected_at).label("since"),
+            back.correlate(open_).exists().label("is_back"),
+        )
+        .select_from(open_.outerjoin(account, account.c.sid == open_.c.owner_sid))
+        .where(kept)
+        .group_by(open_.c.client_guid, open_.c.owner_sid)
+        .order_by(number.desc(), open_.c.client_guid, open_.c.owner_sid)
+        .limit(limit)
+    )
+    items = [
+        AwayClient(
+            id=f"{row['client_guid']}:{row['owner_sid']}",
+            client_guid=row["client_guid"],
+            user=Principal(name=clean(row["user"]), sid=row["owner_sid"]),
+            handles=row["number"],
+            persistent=row["persistent"],
+            since=row["since"],
+            is_back=row["is_back"],
+        )
+        for row in connection.execute(query).mappings()
+    ]
+    return Page[AwayClient](items=items, seq=str(outbox.last_seq(connection)))
 
 
 def list_locks(connection: Connection, limit: int = 500) -> Page[Lock]:

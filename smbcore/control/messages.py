@@ -113,6 +113,23 @@ class Usage:
 
 
 @dataclass(slots=True)
+class ListUnanswered:
+    """Ask which clients do not answer breaks; answered by Unanswered."""
+
+
+@dataclass(slots=True)
+class Unanswered:
+    """Clients that have left breaks unanswered, by the keys of their sessions.
+
+    breaks    how many, in all
+    withheld  keys of those that get no more oplocks and leases for now
+    """
+
+    breaks: dict[str, int]
+    withheld: list[str]
+
+
+@dataclass(slots=True)
 class DisconnectUser:
     """End all sessions of an account. Done.count: number of sessions ended, may be 0."""
 
@@ -175,6 +192,8 @@ Message = (
     | Waiting
     | QueryUsage
     | Usage
+    | ListUnanswered
+    | Unanswered
     | DisconnectUser
     | ListCounters
     | Counters
@@ -199,6 +218,8 @@ MESSAGES: Mapping[str, type[Message]] = MappingProxyType(
             Waiting,
             QueryUsage,
             Usage,
+            ListUnanswered,
+            Unanswered,
             DisconnectUser,
             ListCounters,
             Counters,

@@ -16,12 +16,14 @@ from smbcore.control.messages import (
     DisconnectUser,
     Done,
     ListCounters,
+    ListUnanswered,
     ListWaiting,
     Message,
     Ping,
     Pong,
     QueryUsage,
     ReloadConfiguration,
+    Unanswered,
     Usage,
     Waiting,
 )
@@ -61,6 +63,7 @@ class Management:
             CloseOpen: self._close_open,
             BreakLease: self._break_lease,
             ListWaiting: self._list_waiting,
+            ListUnanswered: self._list_unanswered,
             ListCounters: self._counters,
             QueryUsage: self._usage,
         }
@@ -163,6 +166,15 @@ class Management:
         state = "counted" if counted.counted else "counting"
         owners = {str(owner): size for owner, size in counted.by_owner.items()}
         return Usage(facts.total, facts.free, facts.available, state, counted.used, owners)
+
+    async def _list_unanswered(self, _message: ListUnanswered) -> Message:
+        server = self._server
+        sessions = list(server.sessions_by_key.values()) if server.conduct else []
+        figures = {str(session.key): server.conduct.figures(session) for session in sessions if session.valid}
+        return Unanswered(
+            {key: count for key, (count, _) in figures.items() if count},
+            [key for key, (_, withheld) in figures.items() if withheld],
+        )
 
     async def _counters(self, _message: ListCounters) -> Message:
         server = self._server

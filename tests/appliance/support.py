@@ -20,11 +20,13 @@ from smbcore.control.messages import (
     DisconnectUser,
     Done,
     ListCounters,
+    ListUnanswered,
     ListWaiting,
     Message,
     Ping,
     Pong,
     ReloadConfiguration,
+    Unanswered,
     Waiting,
 )
 from smbcore.state import accounts, outbox
@@ -59,6 +61,7 @@ class FakeCore:
     engine: Engine
     heard: list[Message] = field(default_factory=list)
     waiting: dict[str, list[str]] = field(default_factory=dict)
+    unanswered: dict[str, int] = field(default_factory=dict)
 
     async def handle(self, message: Message) -> Message:
         self.heard.append(message)
@@ -69,6 +72,8 @@ class FakeCore:
                 return Done()
             case ListCounters():
                 return Counters({"opens": 1, "opens_restored": 37})
+            case ListUnanswered():
+                return Unanswered(self.unanswered, [key for key, count in self.unanswered.items() if count > 2])
             case ListWaiting():
                 return Waiting(self.waiting)
             case BreakLease():

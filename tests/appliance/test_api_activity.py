@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import select, update
 
 from appliance.synthetic import fill
-from smbcore.control.messages import CloseOpen, DisconnectSession
+from smbcore.control.messages import CloseOpen, DisconnectSession, ListUnanswered
 from smbcore.state.engine import writing
 from smbcore.state.schema import audit, open_
 
@@ -101,7 +101,7 @@ async def test_a_file_is_closed_by_the_core_and_recorded(service, busy):
 async def test_a_session_is_disconnected_by_the_core(service, busy):
     found = (await busy.get("/api/v1/sessions")).json()["items"][0]
     assert (await busy.delete(f"/api/v1/sessions/{found['id']}")).status_code == 200
-    assert service.core.heard == [DisconnectSession(int(found["id"]))]
+    assert service.core.heard == [ListUnanswered(), DisconnectSession(int(found["id"]))]
 
 
 async def test_a_tree_connect_is_disconnected_by_the_core(busy):

@@ -117,6 +117,11 @@ async def form_of(client, **changes):
         "encryption": "offered",
         "durable_timeout_s": "60",
         "break_timeout_s": "35",
+        "max_away": "16384",
+        "max_kept_per_client": "4096",
+        "max_kept_per_user": "8192",
+        "max_kept_per_session": "4096",
+        "max_unanswered_breaks": "3",
     }
     return values | changes
 

@@ -19,6 +19,8 @@ EXAMPLES = [
     m.CloseOpen(2, "täglich \u2028 \n", 2.5),
     m.BreakLease("0" * 32, "f" * 32, "RH", 10, "maintenance"),
     m.ListWaiting(),
+    m.ListUnanswered(),
+    m.Unanswered({"7": 3}, ["7"]),
     m.Waiting({"c:k": ["anna", "ben"]}),
     m.QueryUsage("docs"),
     m.Usage(2**40, 2**39, 2**38, "counted", 2**30, {"S-1-5-32-544": 2**30}),
