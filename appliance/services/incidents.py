@@ -37,6 +37,8 @@ _WHY: Final = {
     "name": "there is no such user here",
     "disabled": "the account is disabled",
     "not_admitted": "the user or the client is not admitted",
+    "unsigned": "the connection is not signed, as it must be for this user",
+    "unencrypted": "the connection is not encrypted, as it must be for this user",
     "signature": "the request was not signed with its key",
     "session_limit": "the session has as many as it may have",
     "client_limit": "the client has as many handles to be kept as it may have",

@@ -14,8 +14,8 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from smbcore.nt.status import NtError, Status
 from smbcore.server.config import Encryption
+from smbcore.server.reporting import Unprotected
 from smbcore.server.session import dialect_name
 from smbcore.wire.negotiate import SecurityMode
 
@@ -53,7 +53,7 @@ def protect_again(session: SmbSession, connection: SmbConnection, identity: Iden
     config = session.server.config
     if session.signer is None and not identity.token.anonymous:
         if config.signing_required or identity.signing_required:
-            raise NtError(Status.ACCESS_DENIED, f"{identity.name} must sign, and the session has no keys")
+            raise Unprotected("unsigned", f"{identity.name} must sign, and the session has no keys")
         _demand_encryption(session, connection, identity)
     elif identity.encryption_required:
         _demand_encryption(session, connection, identity)
@@ -68,9 +68,9 @@ def check_binding(session: SmbSession, identity: Identity) -> None:
     a new sign-in and does not look for such news on another connection.
     """
     if identity.signing_required and not session.signing_required:
-        raise NtError(Status.ACCESS_DENIED, f"{identity.name} must sign, and the session began without")
+        raise Unprotected("unsigned", f"{identity.name} must sign, and the session began without")
     if identity.encryption_required and not session.encryption_required:
-        raise NtError(Status.ACCESS_DENIED, f"{identity.name} must encrypt, and the session began without")
+        raise Unprotected("unencrypted", f"{identity.name} must encrypt, and the session began without")
 
 
 def _demand_encryption(session: SmbSession, connection: SmbConnection, identity: Identity) -> None:
@@ -80,5 +80,5 @@ def _demand_encryption(session: SmbSession, connection: SmbConnection, identity:
     if session.sealer is None:
         who = "everybody" if required else identity.name
         dialect = dialect_name(connection.dialect)
-        raise NtError(Status.ACCESS_DENIED, f"{who} must encrypt, which this connection cannot (SMB {dialect})")
+        raise Unprotected("unencrypted", f"{who} must encrypt, which this connection cannot (SMB {dialect})")
     session.encryption_required = True

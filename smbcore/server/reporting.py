@@ -23,6 +23,19 @@ _ABOUT_TRUST: Final = frozenset({Status.LOGON_FAILURE, Status.ACCOUNT_DISABLED, 
 _CONDITIONS: Final = {Status.ACCOUNT_DISABLED: "disabled", Status.ACCESS_DENIED: "not_admitted"}
 
 
+class Unprotected(NtError):
+    """A sign-in that is refused because the session would not be protected as is demanded.
+
+    condition  for the audit log: "unsigned" or "unencrypted"
+    """
+
+    __slots__ = ("condition",)
+
+    def __init__(self, condition: str, why: str) -> None:
+        super().__init__(Status.ACCESS_DENIED, why)
+        self.condition = condition
+
+
 class AuditTrail(Protocol):
     """Where incidents go; `smbcore.state.mirror.Mirror`, or nothing in tests."""
 
@@ -85,6 +98,8 @@ def sign_in_refused(channel: SmbChannel, claimed: str, error: NtError) -> None:
     name = connection.server.accounts.spelling(claimed) if claimed else ""
     user = f"user {name}" if name else "an unknown user" if claimed else "nobody"
     condition = _CONDITIONS.get(error.status, "password" if name else "name")
+    if isinstance(error, Unprotected):
+        condition = error.condition
     if channel.binding:
         owner = f"session of {session.user}"
         report(connection, None, "session.bind", condition, what=owner, status=error.status, claimed=user)

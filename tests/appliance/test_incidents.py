@@ -55,6 +55,8 @@ async def test_synthetic_data_has_one(service, api, tmp_path):
      "Somebody at 10.0.0.9 could not sign in: there is no such user here (40 times so far)."),
     (("", "sign_in", "nobody", "refused", "10.0.0.9", {"over": "SMB", "condition": "not_admitted"}),
      "Somebody at 10.0.0.9 could not sign in without a name: the user or the client is not admitted."),
+    (("", "sign_in", "user anna", "refused", "10.0.0.9", {"over": "SMB", "condition": "unencrypted"}),
+     "Somebody at 10.0.0.9 could not sign in as user anna: the connection is not encrypted, as it must be for this user."),
     (("bob", "session.previous", "session of anna", "refused", "10.0.0.7", {"condition": "user"}),
      "bob at 10.0.0.7 asked for the end of the session of anna, which goes on: it is another user's."),
     (("", "handle.reconnect", "", "refused", "10.0.0.7", {"condition": MANY, "times": 4000}),

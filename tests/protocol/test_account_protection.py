@@ -165,6 +165,8 @@ async def test_an_account_that_must_encrypt_needs_a_client_that_can(encrypt, off
     assert not encrypt.server.sessions
     # 2 the log says why, and what the client speaks
     assert f"{USER} must encrypt, which this connection cannot (SMB " in caplog.text
+    incident = encrypt.trail.only()
+    assert (incident.action, incident.object, incident.condition) == ("sign_in", "user alice", "unencrypted")
     # 3 a wrong one is a wrong one: what the account demands is told to nobody else
     with pytest.raises(NtError) as error:
         await sign_in(raw.connection, Initiator(USER, "wrong"))
