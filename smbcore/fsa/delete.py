@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from smbcore.fsa import notify, space
+from smbcore.fsa import notify, reserved, space
 from smbcore.nt.access import DELETE
 from smbcore.nt.attributes import FILE_ATTRIBUTE_READONLY
 from smbcore.nt.status import NtError, Status
@@ -32,7 +32,8 @@ DISPOSITION_IGNORE_READONLY = 0x10
 async def set_disposition(opened: Open, flags: int) -> None:
     """Mark or unmark what `opened` is for deletion.
 
-    Errors: ACCESS_DENIED without DELETE;  CANNOT_DELETE a read-only file, the root;  DIRECTORY_NOT_EMPTY.
+    Errors: ACCESS_DENIED without DELETE;  CANNOT_DELETE a read-only file, the root;  DIRECTORY_NOT_EMPTY;
+            FILE_NOT_AVAILABLE reserved for a client that is away.
     """
     if not opened.granted_access & DELETE:
         raise NtError(Status.ACCESS_DENIED, "disposition without DELETE")
@@ -43,9 +44,8 @@ async def set_disposition(opened: Open, flags: int) -> None:
         _unmark(opened)
         return
     await check_deletable(opened, ignore_readonly=bool(flags & DISPOSITION_IGNORE_READONLY))
-    oplocks = opened.stream_state.oplocks
-    while oplocks is not None and oplocks.break_handle_caching(opened.oplock_key, opened):
-        await oplocks.wait(opened.token.name)
+    while (blocker := reserved.make_way(opened.stream_state, opened.oplock_key, opened)) is not None:
+        await blocker.wait(opened.token.name)
     if opened.is_directory and not await opened.volume.backend.is_empty(opened.node):
         raise NtError(Status.DIRECTORY_NOT_EMPTY, opened.path)
     opened.posix_delete = bool(flags & DISPOSITION_POSIX_SEMANTICS)

@@ -124,6 +124,11 @@ class Holder:
         """The oplock level held now."""
         return OplockLevel.GRANULAR if self.granular else _LEVEL_OF[self.caching]
 
+    @property
+    def reserved(self) -> bool:
+        """Whether the client is away and was promised to find everything as it was."""
+        return bool(self.opens) and all(opener.reserved for opener in self.opens)
+
     def notify(self, new: int, *, acknowledge: bool, continues: bool = False) -> None:
         """Send the notice of a break from `caching` to `new`."""
         level = self.level
@@ -307,6 +312,8 @@ class Oplocks:
         for holder in list(self.holders):
             if holder.key is opener or (holder.granular and key is not None and holder.key == key):
                 continue
+            if holder.reserved:
+                continue  # `smbcore.fsa.reserved` holds back who wants it
             if holder.caching & HANDLE:
                 self._break(holder, holder.caching & ~HANDLE)
                 wait = True

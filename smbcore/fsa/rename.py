@@ -11,7 +11,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
-from smbcore.fsa import notify, space
+from smbcore.fsa import notify, reserved, space
 from smbcore.fsa.access import open_parent
 from smbcore.fsa.backend import Node
 from smbcore.fsa.path import parse_path
@@ -26,7 +26,7 @@ from smbcore.nt.status import NtError, Status
 if TYPE_CHECKING:
     from smbcore.fsa.file_table import FileState
     from smbcore.fsa.open import Open
-    from smbcore.fsa.oplock import Oplocks
+    from smbcore.fsa.reserved import Blocker
     from smbcore.nt.token import Token
 
 log = logging.getLogger(__name__)
@@ -40,7 +40,8 @@ async def rename(opened: Open, name: str, flags: int) -> None:
 
     Errors: ACCESS_DENIED without DELETE, no right to add to the new parent, something below or the target is open;
             OBJECT_NAME_COLLISION the target exists and is not to be replaced;  INVALID_PARAMETER the root, or a
-            stream's name for a file;  those of paths and of the backend.
+            stream's name for a file;  FILE_NOT_AVAILABLE what is in the way is reserved for a client that is away;
+            those of paths and of the backend.
     """
     if not opened.granted_access & DELETE:
         raise NtError(Status.ACCESS_DENIED, "rename without DELETE")
@@ -83,23 +84,23 @@ async def link(opened: Open, name: str, flags: int) -> None:
 
 
 # -- who is in the way --
-def _find_blocker(opened: Open) -> Oplocks | None:
+def _find_blocker(opened: Open) -> Blocker | None:
     """Break H of others on what moves; return what to wait for, None when the way is free.
 
     Errors: ACCESS_DENIED somebody has a stream of the file, or something below the directory, open.
     """
-    oplocks = opened.stream_state.oplocks
-    if oplocks is not None and oplocks.break_handle_caching(opened.oplock_key, opened):
-        return oplocks
+    blocker = reserved.make_way(opened.stream_state, opened.oplock_key, opened)
+    if blocker is not None:
+        return blocker
     if opened.file.streams is not None and any(stream.opens for stream in opened.file.streams.values()):
         raise NtError(Status.ACCESS_DENIED, f"{opened.path!r} has an open stream")
     if not opened.is_directory:
         return None
     below = opened.volume.opens_below(opened.node.path)
     for other in below:
-        oplocks = other.stream_state.oplocks
-        if oplocks is not None and oplocks.break_handle_caching(opened.oplock_key):
-            return oplocks
+        blocker = reserved.make_way(other.stream_state, opened.oplock_key, opened)
+        if blocker is not None:
+            return blocker
     if below:
         raise NtError(Status.ACCESS_DENIED, f"{below[0].path!r} below is open")
     return None
@@ -123,7 +124,7 @@ async def _place(opened: Open, actor: Token, names: tuple[str, ...], flags: int,
         await blocker.wait(actor.name)
 
 
-def _check_new_parent(opened: Open, actor: Token, parent: Node, name: str) -> Oplocks | None:
+def _check_new_parent(opened: Open, actor: Token, parent: Node, name: str) -> Blocker | None:
     """Check that the new parent takes the name; return oplocks to wait for.
 
     Windows opens the parent for it, be it the old one, to add a file and sharing reading and writing: who may not add
@@ -167,7 +168,7 @@ def _of_session(opened: Open, state: FileState) -> list[Open]:
     return [other for other in state.main.opens if other.opener == opened.opener]
 
 
-async def _check_target(opened: Open, actor: Token, parent: Node, names: tuple[str, ...], flags: int) -> Oplocks | None:
+async def _check_target(opened: Open, actor: Token, parent: Node, names: tuple[str, ...], flags: int) -> Blocker | None:
     """Check what already has the new name; return oplocks to wait for."""
     backend = opened.volume.backend
     try:
@@ -198,13 +199,13 @@ async def _check_target(opened: Open, actor: Token, parent: Node, names: tuple[s
         target.close()
 
 
-def _check_target_opens(opened: Open, target: Node, flags: int) -> Oplocks | None:
+def _check_target_opens(opened: Open, target: Node, flags: int) -> Blocker | None:
     state = opened.volume.table.find(target.key)
     if state is None:
         return None
-    oplocks = state.main.oplocks
-    if oplocks is not None and oplocks.break_handle_caching(opened.oplock_key):
-        return oplocks
+    blocker = reserved.make_way(state.main, opened.oplock_key, opened)
+    if blocker is not None:
+        return blocker
     others = [other for other in state.opens() if other.node.path == target.path]
     if others and not flags & FILE_RENAME_POSIX_SEMANTICS:
         raise NtError(Status.ACCESS_DENIED, "the target is open")

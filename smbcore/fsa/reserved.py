@@ -3,13 +3,15 @@
 A persistent open promised its client that nobody changes what it relies on until it comes back or its time is over. So
 a new open that such an open would normally be told to make room for is held back: where the holder may cache the
 handle, it could make room once it is told, and the new open waits for it to return (at most as long as for a break);
-in every other case the new open fails with FILE_NOT_AVAILABLE, which tells its client to try again.
+in every other case the new open fails with FILE_NOT_AVAILABLE, which tells its client to try again. A rename or deletion
+that would take H from such a holder is held back in the same way, and fails in the same way: nothing is taken from a
+client that cannot be told, least of all W.
 """
 
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from smbcore.fsa import sharing
 from smbcore.fsa.oplock import ALL, HANDLE, WRITE, is_stat_access
@@ -47,6 +49,43 @@ def _collides(held: Open, p: OpenParameters, access: int, *, overwrites: bool) -
         return True
     is_own = held.holder is not None and held.holder.granular and held.holder.key == p.oplock_key
     return not is_own and bool(caching & (ALL if overwrites else WRITE))
+
+
+class Blocker(Protocol):
+    """What a rename or deletion waits for before it decides anew."""
+
+    async def wait(self, who: str = "") -> None:
+        """Wait for `who`.  Errors: FILE_NOT_AVAILABLE"""
+
+
+class Return:
+    """The return of a client to its reserved open."""
+
+    __slots__ = ("_volume",)
+
+    def __init__(self, volume: Volume) -> None:
+        self._volume = volume
+
+    async def wait(self, _who: str = "") -> None:
+        """Wait for it; see `wait`."""
+        await wait(self._volume)
+
+
+def make_way(stream: StreamState, key: bytes | None, opener: Open) -> Blocker | None:
+    """Take H from every other holder before a rename or deletion; return what to wait for, None when the way is free.
+
+    opener  whose lease `key` names, its own oplock stays
+    """
+    oplocks = stream.oplocks
+    if oplocks is None:
+        return None
+    breaking = oplocks.break_handle_caching(key, opener)
+    volume = opener.volume
+    if volume.reserved and any(
+        holder.reserved and holder.caching & HANDLE and holder.key != key for holder in oplocks.holders
+    ):
+        return Return(volume)
+    return oplocks if breaking else None
 
 
 async def wait(volume: Volume) -> None:

@@ -53,7 +53,8 @@ def send_lease_break(lease: SmbLease, notice: BreakNotice) -> None:
     if not reached or not notice.new_caching & Caching.HANDLE:
         for disconnected in away:
             disconnected.lease_broken()
-    if not reached and notice.acknowledge and not any(open_.record.persistent for open_ in away):
+    writes_back = notice.old_caching & Caching.WRITE and any(open_.record.persistent for open_ in away)
+    if not reached and notice.acknowledge and not writes_back:
         lease.server.clock.call_later(0, _acknowledge_for_lease, lease, notice)
     lease.changed()
 

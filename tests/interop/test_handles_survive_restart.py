@@ -14,6 +14,8 @@ from smbcore.client.connection import Connection
 from smbcore.client.raw import RawClient, negotiate
 from smbcore.client.session import sign_in
 from smbcore.client.transport import connect_tcp
+from smbcore.control.client import ControlClient
+from smbcore.control.messages import ListCounters
 from smbcore.nt.create import FILE_DELETE_ON_CLOSE, FILE_OPEN
 from smbcore.nt.info.fsctl import FSCTL_LMR_REQUEST_RESILIENCY, ResiliencyRequest
 from smbcore.nt.status import Status
@@ -25,6 +27,7 @@ from tests.protocol.steps import create_request, opened
 
 SHARES = ({"name": "files"}, {"name": "always", "continuously_available": True})
 EXCLUSIVE = LOCK_EXCLUSIVE | LOCK_FAIL_IMMEDIATELY
+VOLATILE = ("session", "tcon", "open", "lease", "byte_range")
 HOW = pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL], ids=["stopped", "killed"])
 
 
@@ -156,3 +159,39 @@ async def test_file_that_is_gone_leaves_nothing(server):
     assert (await reclaimed(await connected(server), file_id)).status is Status.OBJECT_NAME_NOT_FOUND
     await asyncio.sleep(0.6)
     assert not rows(server, "open")
+
+
+@HOW
+async def test_handles_carried_over_are_counted_and_leave_no_rows(server, how):
+    """1 handles of every kind, with locks  2 restart  3 the overview tells how many  4 all back, closed: no row is left."""
+    plain_share, always = await connected(server), await connected(server, "always")
+    leased = (await durable(plain_share, name="leased", leased=True)).expect().body.file_id
+    batch = (await durable(plain_share, name="batch", guid=b"2" * 16)).expect().body.file_id
+    kept = (await durable(always, name="kept", persistent=True, leased=True, key=b"k" * 16, guid=b"3" * 16)).expect()
+    resilient = await opened(plain_share, "resilient", share=0)
+    request = ResiliencyRequest(0).encode()
+    (await plain_share.ioctl(FSCTL_LMR_REQUEST_RESILIENCY, request, file_id=resilient)).expect()
+    await opened(plain_share, "plain", share=0)
+    for raw, file_id in ((plain_share, leased), (plain_share, resilient), (always, kept.body.file_id)):
+        (await raw.lock(file_id, [LockElement(0, 4, EXCLUSIVE)])).expect()
+    always.connection.close()
+    await restarted(server, how, plain_share)
+    async with ControlClient(server.directory.control_socket) as control:
+        counters = await control.request(ListCounters())
+    assert counters.values["opens_restored"] == 4
+    plain_share, always = await connected(server), await connected(server, "always")
+    back = [
+        (plain_share, await reclaimed(plain_share, leased, name="leased", leased=True)),
+        (plain_share, await reclaimed(plain_share, batch, guid=b"2" * 16)),
+        (plain_share, await reclaimed(plain_share, resilient, v2=False)),
+        (always, await reclaimed(
+            always, kept.body.file_id, name="kept", persistent=True, leased=True, key=b"k" * 16, guid=b"3" * 16
+        )),
+    ]  # fmt: skip
+    for raw, response in back:
+        (await raw.close(response.expect().body.file_id)).expect()
+    for raw in (plain_share, always):
+        (await raw.logoff()).expect()
+        raw.connection.close()
+    await asyncio.sleep(0.6)
+    assert {table: rows(server, table) for table in VOLATILE} == {table: [] for table in VOLATILE}

@@ -112,7 +112,7 @@ class DurableRequestV2(ContextHandler):
         self.undo(plan)
 
     def _kind(self, plan: CreatePlan) -> Kind:
-        wants = bool(self._request.flags & wire.DURABLE_FLAG_PERSISTENT)
+        wants = bool(self._request.flags & wire.DURABLE_FLAG_PERSISTENT) and not plan.file.is_directory
         if wants and plan.rq.tree.share.config.continuously_available:
             return Kind.PERSISTENT
         return Kind.DURABLE if can_be_durable(plan) else Kind.NONE
