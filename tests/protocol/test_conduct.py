@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from smbcore.control.messages import ListUnanswered, Pong, Unanswered
 from smbcore.nt.clock import ManualClock
 from smbcore.nt.create import FILE_OPEN_IF
 from smbcore.server.conduct import PROBATION
 from smbcore.server.config import Limits
+from smbcore.server.management import Management
 from smbcore.wire.create import OPLOCK_BATCH, OPLOCK_LEASE, OPLOCK_LEVEL_II, OPLOCK_NONE
 from smbcore.wire.create_contexts import LEASE, decode_lease
 from tests.memory_server import OTHER_PASSWORD, OTHER_USER
@@ -21,6 +23,10 @@ BOB = {"user": OTHER_USER, "password": OTHER_PASSWORD}
 async def server(make):
     """Two breaks may be left unanswered, the second one is too many."""
     return make(ManualClock(), limits=Limits(unanswered_breaks=2))
+
+
+async def no_configuration():
+    raise AssertionError
 
 
 def key(name):
@@ -180,3 +186,14 @@ async def test_no_limit(make):
     assert not server.trail.incidents
     (session,) = [session for session in server.server.sessions.values() if session.user == "alice"]
     assert server.server.conduct.figures(session) == (6, False)
+
+
+async def test_administrators_are_told_who_it_is(server):
+    management = Management(server.server, no_configuration, Pong("node", "boot", "test", "2026-01-01T00:00:00Z"))
+    raw = await connected(server)
+    (session,) = server.server.sessions.values()
+    assert await management.handle(ListUnanswered()) == Unanswered({}, [])
+    await ignore(server, raw, "1")
+    assert await management.handle(ListUnanswered()) == Unanswered({str(session.key): 1}, [])
+    await ignore(server, raw, "2")
+    assert await management.handle(ListUnanswered()) == Unanswered({str(session.key): 2}, [str(session.key)])
