@@ -7,6 +7,7 @@ each for itself.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from typing import TYPE_CHECKING
 
@@ -92,12 +93,32 @@ async def on_close(opened: Open) -> None:
     """Do what the closing of `opened` (already marked closed, still registered) means for deletion.
 
     Removal can fail (a directory got entries meanwhile, the store refuses); closing does not, so that is logged and the
-    mark taken off.
+    mark taken off. A mark that is set only now takes H from the other holders and waits for them, as the disposition of
+    an open handle does: what they keep open for nobody would keep the name (smbtorture smb2.lease.unlink).
     """
+    cancelled = None
     if opened.delete_on_close and not opened.delete_pending:
         mark(opened)
-        if opened.stream_state.oplocks is not None:
-            opened.stream_state.oplocks.break_handle_caching(opened.oplock_key, opened)
+        cancelled = await _wait_for_handles(opened)
+    await _remove_what_is_due(opened)
+    if cancelled is not None:
+        raise cancelled
+
+
+async def _wait_for_handles(opened: Open) -> asyncio.CancelledError | None:
+    """Break H of others and wait for it; a wait that is cancelled ends, for the deletion is still due."""
+    oplocks = opened.stream_state.oplocks
+    if oplocks is None or not oplocks.break_handle_caching(opened.oplock_key, opened):
+        return None
+    try:
+        await oplocks.wait(opened.token.name)
+    except asyncio.CancelledError as error:
+        return error
+    return None
+
+
+async def _remove_what_is_due(opened: Open) -> None:
+    """Remove the stream and the link of `opened` if they are marked and nobody else has them open."""
     stream = opened.stream_state
     try:
         if stream.delete_pending and opened.node.stream and _is_last(opened, stream.opens):

@@ -33,6 +33,7 @@ from smbcore.nt.token import SE_SECURITY
 
 if TYPE_CHECKING:
     from smbcore.fsa.file_table import FileState, StreamState
+    from smbcore.fsa.oplock import Oplocks
     from smbcore.fsa.tunnel import Gone
     from smbcore.fsa.volume import Volume
 
@@ -179,11 +180,10 @@ async def _admit(volume: Volume, p: OpenParameters, node: Node, seen: Look, gran
                 node.close()
                 await reserved.wait(volume)
                 return None
-            waiting = _check_others(state, stream, p, access)
-            if waiting:
+            breaking = _check_others(state, stream, p, access)
+            if breaking is not None:
                 node.close()
-                assert stream.oplocks is not None
-                await stream.oplocks.wait(p.token.name)
+                await breaking.wait(p.token.name)
                 return None
         opened = Open(volume, node, stream, p, granted, c.FILE_OPENED, seen)
         if replaces:
@@ -196,8 +196,8 @@ async def _admit(volume: Volume, p: OpenParameters, node: Node, seen: Look, gran
         return opened
 
 
-def _check_others(state: FileState, stream: StreamState, p: OpenParameters, access: int) -> bool:
-    """Check share modes and break oplocks  [MS-FSA 2.1.5.1.2.2, 2.1.4.12]; return whether to wait.
+def _check_others(state: FileState, stream: StreamState, p: OpenParameters, access: int) -> Oplocks | None:
+    """Check share modes and break oplocks  [MS-FSA 2.1.5.1.2.2, 2.1.4.12]; return the oplocks to wait for, if any.
 
     Errors: SHARING_VIOLATION;  DELETE_PENDING for a named stream.
     """
@@ -205,18 +205,25 @@ def _check_others(state: FileState, stream: StreamState, p: OpenParameters, acce
         raise NtError(Status.DELETE_PENDING, "the stream is being deleted")
     share = p.share_access
     in_conflict = sharing.conflicts(access, share, stream.opens)
-    if not in_conflict and state.streams is not None:
-        is_main = stream is state.main
-        others = [o for s in state.streams.values() for o in s.opens] if is_main else state.main.opens
-        in_conflict = sharing.delete_conflicts(access, share, is_main=is_main, others=others)
-    oplocks = stream.oplocks
-    if oplocks is not None and oplocks.holders:
-        replaces = overwrites(p.create_disposition)
-        if oplocks.break_for_open(p.oplock_key, access, overwrites=replaces, in_conflict=in_conflict):
-            return True
-    if in_conflict:
+    in_the_way = [] if in_conflict or state.streams is None else _streams_in_the_way(state, stream, access, share)
+    for blocker in in_the_way or (stream,):
+        oplocks = blocker.oplocks
+        if oplocks is None or not oplocks.holders:
+            continue
+        replaces = blocker is stream and overwrites(p.create_disposition)
+        conflict = in_conflict or blocker is not stream
+        if oplocks.break_for_open(p.oplock_key, access, overwrites=replaces, in_conflict=conflict):
+            return oplocks
+    if in_conflict or in_the_way:
         raise NtError(Status.SHARING_VIOLATION, f"{p.path!r} access {access:#x} share {share:#x}")
-    return False
+    return None
+
+
+def _streams_in_the_way(state: FileState, stream: StreamState, access: int, share: int) -> list[StreamState]:
+    """Return the other streams of the file whose opens do not admit that it is deleted, or are made to delete it."""
+    is_main = stream is state.main
+    others = (state.streams or {}).values() if is_main else (state.main,)
+    return [o for o in others if sharing.delete_conflicts(access, share, is_main=is_main, others=o.opens)]
 
 
 # -- named streams --

@@ -7,7 +7,7 @@ R, exclusive RW, batch RWH. An operation that would make a cache stale takes bit
   open              W of others, so that they write back; all bits if the open overwrites the file
   open, in conflict H of others, so that they close handles they keep open for nobody; only then SHARING_VIOLATION
   write, lock, size everything of others: what was read before is not true any more
-  rename, delete    H of others
+  rename, delete    H of others; a batch oplock altogether
 
 A legacy holder only knows the way to level II and to none, so it loses W and H together. Taking R from a holder that
 has nothing else is done when the notice is sent. Taking W or H needs the holder's answer: it is `breaking` until it
@@ -307,7 +307,11 @@ class Oplocks:
             self.break_all(opener, key)
 
     def break_handle_caching(self, key: bytes | None, opener: Open | None = None) -> bool:
-        """Take H from every other holder, before a rename or deletion; return whether to wait."""
+        """Take H from every other holder, before a rename or deletion; return whether to wait.
+
+        A legacy batch oplock, which cannot lose H alone, goes altogether: the name by which its client would open the
+        file again is not the file's any more.
+        """
         wait = False
         for holder in list(self.holders):
             if holder.key is opener or (holder.granular and key is not None and holder.key == key):
@@ -315,7 +319,7 @@ class Oplocks:
             if holder.reserved:
                 continue  # `smbcore.fsa.reserved` holds back who wants it
             if holder.caching & HANDLE:
-                self._break(holder, holder.caching & ~HANDLE)
+                self._break(holder, holder.caching & ~HANDLE if holder.granular else 0)
                 wait = True
             elif holder.breaking and holder.requested & HANDLE == 0:
                 wait = True
