@@ -3,9 +3,9 @@
 A persistent open promised its client that nobody changes what it relies on until it comes back or its time is over. So
 a new open that such an open would normally be told to make room for is held back: where the holder may cache the
 handle, it could make room once it is told, and the new open waits for it to return (at most as long as for a break);
-in every other case the new open fails with FILE_NOT_AVAILABLE, which tells its client to try again. A rename or deletion
-that would take H from such a holder is held back in the same way, and fails in the same way: nothing is taken from a
-client that cannot be told, least of all W.
+in every other case the new open fails with FILE_NOT_AVAILABLE, which tells its client to try again. A rename or a
+deletion that would take H from such a holder is held back in the same way, and fails in the same way: nothing is taken
+from a client that cannot be told, least of all W.
 """
 
 from __future__ import annotations
