@@ -91,9 +91,10 @@ def one_of_each(contexts: Iterable[NegotiateContext]) -> dict[type, NegotiateCon
 def negotiate_contexts(connection: SmbConnection, offered: Iterable[NegotiateContext]) -> list[NegotiateContext]:
     """Settle hash, cipher and signing of a 3.1.1 connection and return the contexts to answer with.
 
-    Raises INVALID_PARAMETER, NO_PREAUTH_INTEGRITY_HASH_OVERLAP.
+    Raises INVALID_PARAMETER, NO_PREAUTH_INTEGRITY_HASH_OVERLAP; nothing is settled then.
     """
     contexts = one_of_each(offered)
+    cipher, algorithm = 0, SIGNING_AES_CMAC
     config = connection.server.config
     preauth = contexts.get(Preauth)
     if not isinstance(preauth, Preauth) or not preauth.hash_algorithms:
@@ -106,22 +107,22 @@ def negotiate_contexts(connection: SmbConnection, offered: Iterable[NegotiateCon
         if not encryption.ciphers:
             raise NtError(Status.INVALID_PARAMETER, "no ciphers")
         wanted = config.ciphers if config.encryption is not EncryptionPolicy.OFF else ()
-        connection.cipher = choose(encryption.ciphers, wanted) or 0
-        answer.append(Encryption([connection.cipher]))
-    connection.signing_algorithm = SIGNING_AES_CMAC
+        cipher = choose(encryption.ciphers, wanted) or 0
+        answer.append(Encryption([cipher]))
     signing = contexts.get(Signing)
     if isinstance(signing, Signing):
         if not signing.algorithms:
             raise NtError(Status.INVALID_PARAMETER, "no signing algorithms")
         chosen = choose(signing.algorithms, config.signing)
         if chosen is not None:
-            connection.signing_algorithm = chosen
+            algorithm = chosen
             answer.append(Signing([chosen]))
     compression = contexts.get(Compression)
     if isinstance(compression, Compression):
         if not compression.algorithms:
             raise NtError(Status.INVALID_PARAMETER, "no compression algorithms")
         answer.append(Compression([0]))
+    connection.cipher, connection.signing_algorithm = cipher, algorithm
     return answer
 
 

@@ -175,12 +175,15 @@ class SmbSession:
             self.change(SessionEvent.TICKET_EXPIRED)
 
     def check_usable(self, *, when_expired: bool) -> None:
-        """Raise unless requests may be served: USER_SESSION_DELETED, NETWORK_SESSION_EXPIRED  [MS-SMB2 3.3.5.2.9]."""
+        """Raise unless requests may be served: USER_SESSION_DELETED, NETWORK_SESSION_EXPIRED  [MS-SMB2 3.3.5.2.9].
+
+        when_expired  what gives something back is served in any state: after the ticket has expired, while signing in
+        """
+        if self.state is SessionState.VALID or (when_expired and self.state is not SessionState.CLOSED):
+            return
         if self.state is SessionState.EXPIRED:
-            if not when_expired:
-                raise NtError(Status.NETWORK_SESSION_EXPIRED, "the ticket has expired")
-        elif self.state is not SessionState.VALID:
-            raise NtError(Status.USER_SESSION_DELETED, f"session is {self.state.value}")
+            raise NtError(Status.NETWORK_SESSION_EXPIRED, "the ticket has expired")
+        raise NtError(Status.USER_SESSION_DELETED, f"session is {self.state.value}")
 
     def add_channel(self, connection: SmbConnection) -> SmbChannel:
         """Make `connection` a channel of the session."""
