@@ -33,9 +33,13 @@ class PostgreSQL:
         self._data = str(base / "data")
         self._run("initdb", "-D", self._data, "-U", "holdfast", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync")
 
-    def start(self) -> None:
-        """Start, and wait until connections are accepted."""
-        settings = f"-c listen_addresses= -c unix_socket_directories={self._base} -c fsync=off -c full_page_writes=off"
+    def start(self, *, durable: bool = False) -> None:
+        """Start, and wait until connections are accepted.
+
+        durable  what is committed survives a failure of the power; tests do without
+        """
+        settings = f"-c listen_addresses= -c unix_socket_directories={self._base}"
+        settings += "" if durable else " -c fsync=off -c full_page_writes=off"
         self._run("pg_ctl", "start", "-w", "-D", self._data, "-o", settings)
 
     def stop(self) -> None:
@@ -68,14 +72,14 @@ class PostgreSQL:
 
 
 @contextlib.contextmanager
-def running_postgresql() -> Iterator[PostgreSQL]:
-    """Start a server and remove everything of it at the end."""
+def running_postgresql(*, durable: bool = False) -> Iterator[PostgreSQL]:
+    """Start a server and remove everything of it at the end; `durable` as in `PostgreSQL.start`."""
     base = Path(tempfile.mkdtemp(prefix="hf-pg-"))
     try:
         if os.geteuid() == _ROOT:
             shutil.chown(base, "nobody", "nogroup")
         server = PostgreSQL(base)
-        server.start()
+        server.start(durable=durable)
         try:
             yield server
         finally:

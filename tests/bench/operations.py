@@ -32,6 +32,7 @@ class Operation:
     mode    "plain", "signed" or "sealed"
     run     does `count` units on a connected client
     prepare puts into the share's folder what only this operation needs
+    share   the name of the share;  latency  how long a unit takes is told, too
     """
 
     name: str
@@ -40,12 +41,17 @@ class Operation:
     run: Callable[[RawClient, int], None]
     mode: str = "plain"
     prepare: Callable[[Path], None] | None = None
+    share: str = "bench"
+    latency: bool = False
 
 
 def prepare(folder: Path) -> None:
     """Put the files into the share that the operations open; the server sees them as local changes."""
     (folder / "data.bin").write_bytes(os.urandom(8 * MIB))
     (folder / "small.txt").write_bytes(b"x" * 4096)
+    for name in ("durable", "always"):
+        if (folder / name).is_dir():
+            (folder / name / "small.txt").write_bytes(b"x" * 4096)
     many = folder / "many"
     many.mkdir()
     for number in range(ENTRIES):
@@ -92,6 +98,32 @@ def compound(client: RawClient, count: int) -> None:
         client.send(client.chain(parts))
         for _ in parts:
             client.check(client.receive())
+
+
+def three_alone(client: RawClient, count: int) -> None:
+    """CREATE, QUERY_INFO FileAllInformation and CLOSE, each for itself."""
+    body = raw.create_body("small.txt", contexts=_MXAC_QFID)
+    for _ in range(count):
+        handle = raw.file_id_of(client.call(raw.CREATE, body))
+        client.call(raw.QUERY_INFO, raw.query_info_body(handle, _ALL_INFORMATION))
+        client.call(raw.CLOSE, raw.close_body(handle))
+
+
+def kept(*, persistent: bool) -> Callable[[RawClient, int], None]:
+    """Return an operation that opens as Windows does, durable or persistent with an RWH lease, and closes."""
+    flags = (2 if persistent else 0).to_bytes(4, "little")
+
+    def run(client: RawClient, count: int) -> None:
+        lease = os.urandom(16) + b"\7\0\0\0" + bytes(12 + 16 + 4)
+        for _ in range(count):
+            durable = bytes(4) + flags + bytes(8) + os.urandom(16)
+            body = raw.create_body("small.txt", contexts=((b"DH2Q", durable), (b"RqLs", lease)), oplock=0xFF)
+            reply = client.call(raw.CREATE, body)
+            if b"DH2Q" not in bytes(reply.message):
+                raise raw.BenchError("the server does not keep the handle")
+            client.call(raw.CLOSE, raw.close_body(raw.file_id_of(reply)))
+
+    return run
 
 
 def query_info(client: RawClient, count: int) -> None:
@@ -220,6 +252,9 @@ def operations() -> list[Operation]:
         Operation("CREATE+CLOSE, MxAc+QFid", "op", 1000, create_close),
         Operation("CREATE+CLOSE, RWH lease", "op", 1000, create_close_lease),
         Operation("compound CREATE+QUERY_INFO+CLOSE", "op", 1000, compound),
+        Operation("the same three alone", "op", 1000, three_alone),
+        Operation("CREATE+CLOSE, durable v2, RWH lease", "op", 1000, kept(persistent=False), share="durable", latency=True),
+        Operation("CREATE+CLOSE, persistent, RWH lease", "op", 100, kept(persistent=True), share="always", latency=True),
         Operation("QUERY_INFO FileAllInformation", "op", 2000, query_info),
         Operation("small file: create, write 4K, close, delete", "op", 300, small_file),
         *_transfers(),

@@ -15,7 +15,9 @@ import platform
 import statistics
 import sys
 import tempfile
+import time
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -32,10 +34,13 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Server CPU per operation, beside smbd.")
     parser.add_argument("--only", action="append", default=[], metavar="TEXT", help="operations whose name contains it")
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--servers", default="smbd,tuned,ours", help="which: smbd, tuned, ours")
+    parser.add_argument("--servers", default="smbd,tuned,ours", help="which: smbd, tuned, ours, postgresql")
+    parser.add_argument("--pin", action="store_true", help="the client on one CPU, the servers on another")
     parser.add_argument("--scale", type=float, default=1.0, help="fraction of the operations per round")
     parser.add_argument("--markdown", action="store_true", help="a table for docs/performance.md")
     options = parser.parse_args()
+    if options.pin and not pin():
+        return 1
     chosen = [
         o
         for o in operations.operations()
@@ -46,13 +51,30 @@ def main() -> int:
         running = start(stack, Path(place), options.servers.split(","))
         if not running:
             return 1
-        table = {}
+        table, lines = {}, []
         for operation in chosen:
-            table[operation.name] = measure(operation, running, options.rounds, options.scale)
-            print(plain_line(operation, table[operation.name]), flush=True)
+            figures, latencies = measure(operation, running, options.rounds, options.scale)
+            measured = [(operation, figures)]
+            if operation.latency:
+                measured.append((replace(operation, name=f"{operation.name}: latency"), latencies))
+            for line, values in measured:
+                lines.append(line)
+                table[line.name] = values
+                print(plain_line(line, values), flush=True)
         if options.markdown:
-            print(markdown(chosen, table, options.rounds))
+            print(markdown(lines, table, options.rounds))
     return 0 if all(figures for figures in table.values()) else 1
+
+
+def pin() -> bool:
+    """Put this process and the servers on CPUs of their own: who shares one with whom is chance otherwise."""
+    usable = sorted(os.sched_getaffinity(0))
+    if len(usable) < 2:
+        print("--pin needs two CPUs", file=sys.stderr)
+        return False
+    os.sched_setaffinity(0, {usable[0]})
+    servers.cpus.add(usable[1])
+    return True
 
 
 def start(stack: ExitStack, place: Path, names: list[str]) -> list[servers.Server]:
@@ -61,6 +83,7 @@ def start(stack: ExitStack, place: Path, names: list[str]) -> list[servers.Serve
         "smbd": lambda: servers.smbd(place / "smbd", tuned=False),
         "tuned": lambda: servers.smbd(place / "tuned", tuned=True),
         "ours": lambda: servers.ours(place / "ours"),
+        "postgresql": lambda: servers.on_postgresql(place / "postgresql"),
     }
     running = []
     for name in names:
@@ -75,20 +98,23 @@ def start(stack: ExitStack, place: Path, names: list[str]) -> list[servers.Serve
     return running
 
 
-def measure(operation: operations.Operation, running: list[servers.Server], rounds: int, scale: float) -> Figures:
-    """Return the microseconds per unit of every round, by server."""
+def measure(
+    operation: operations.Operation, running: list[servers.Server], rounds: int, scale: float
+) -> tuple[Figures, Figures]:
+    """Return the microseconds per unit of every round, by server: on its CPUs, and as the client waited."""
     batch = operation.batch
     if scale != 1.0:
         unit = operations.ENTRIES if operation.unit == "entry" else 1
         batch = max(unit, int(batch * scale) // unit * unit)
     figures: Figures = {}
+    latencies: Figures = {}
     clients = {}
     for server in running:
         if operation.prepare is not None:
             operation.prepare(server.folder)
         client = RawClient(("127.0.0.1", server.port), operation.mode)
         try:
-            client.connect(server.user, servers.PASSWORD, servers.SHARE)
+            client.connect(server.user, servers.PASSWORD, operation.share)
             operation.run(client, max(1, batch // 5) if operation.unit != "entry" else operations.ENTRIES)
         except (BenchError, OSError) as error:
             print(f"{server.name}: {operation.name}: {error}", file=sys.stderr)
@@ -97,12 +123,14 @@ def measure(operation: operations.Operation, running: list[servers.Server], roun
         clients[server.name] = (server, client)
     for _ in range(rounds):
         for name, (server, client) in clients.items():
-            before = server.cpu()
+            before, began = server.cpu(), time.perf_counter()
             operation.run(client, batch)
+            took = (time.perf_counter() - began) / batch * 1e6
             figures.setdefault(name, []).append(servers.cpu_between(before, server.cpu()) / batch)
+            latencies.setdefault(name, []).append(took)
     for _, client in clients.values():
         client.close()
-    return figures
+    return figures, latencies
 
 
 def summary(values: list[float]) -> str:
@@ -112,7 +140,7 @@ def summary(values: list[float]) -> str:
 
 def ratio(figures: Figures) -> str:
     """Return ours to the better smbd, by median and by minimum; "" without both."""
-    own, others = figures.get("holdfast"), [values for name, values in figures.items() if name != "holdfast"]
+    own, others = figures.get("holdfast"), [values for name, values in figures.items() if name in ("smbd", "smbd tuned")]
     if not own or not others:
         return ""
     median = statistics.median(own) / min(statistics.median(values) for values in others)

@@ -50,6 +50,13 @@ _SMB_CONF = """[global]
     path = {share_path}
     read only = no
     vfs objects = acl_xattr
+[durable]
+    path = {share_path}/durable
+    read only = no
+    vfs objects = acl_xattr
+    kernel oplocks = no
+    kernel share modes = no
+    posix locking = no
 """
 _TUNED = "    aio read size = 0\n    aio write size = 0\n    use sendfile = yes\n"
 
@@ -127,13 +134,22 @@ def _wait(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
     raise ServerError(f"the server did not start\n{text}")
 
 
+cpus: set[int] = set()
+"""The CPUs that servers may use; empty for all."""
+
+
 @contextmanager
-def _running(name: str, command: list[str], port: int, user: str, place: Path, folder: Path) -> Iterator[Server]:
+def _running(
+    name: str, command: list[str], port: int, user: str, place: Path, folder: Path, **environment: str
+) -> Iterator[Server]:
     log = place / "output.log"
     with log.open("wb") as output:
         process = subprocess.Popen(
-            command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
-        )
+            command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True,
+            env=os.environ | environment,
+        )  # fmt: skip
+    if cpus:
+        os.sched_setaffinity(process.pid, cpus)  # its threads and children inherit it
     try:
         _wait(process, port, log)
         yield Server(name, process, port, user, folder)
@@ -157,7 +173,7 @@ def smbd(place: Path, *, tuned: bool) -> Iterator[Server]:
     for name in ("private", "lock", "state", "cache", "pid", "ncalrpc", "winbindd"):
         (place / name).mkdir(parents=True)
     folder = place / "share"
-    folder.mkdir()
+    (folder / "durable").mkdir(parents=True)
     folder.chmod(0o777)
     for parent in (place, *place.parents[:-2]):
         if parent.stat().st_uid == os.geteuid() and parent != Path("/tmp"):
@@ -177,8 +193,21 @@ def smbd(place: Path, *, tuned: bool) -> Iterator[Server]:
 
 
 @contextmanager
-def ours(place: Path) -> Iterator[Server]:
-    """Run our core alone, with one user and one share."""
+def on_postgresql(place: Path) -> Iterator[Server]:
+    """Run our core on a PostgreSQL of its own that stores durably. Raises ServerError when it is not installed."""
+    sys.path.insert(0, str(ROOT))
+    from tests import postgresql
+
+    if not postgresql.is_installed():
+        raise ServerError(postgresql.MISSING)
+    with postgresql.running_postgresql(durable=True) as database:
+        with ours(place, "holdfast on PostgreSQL", database.new_database()) as server:
+            yield server
+
+
+@contextmanager
+def ours(place: Path, name: str = "holdfast", url: str | None = None) -> Iterator[Server]:
+    """Run our core alone, with one user and the shares `bench`, `durable` and `always` (continuously available)."""
     sys.path.insert(0, str(ROOT))
     from smbcore.state.accounts import NewAccount, create_account
     from smbcore.state.configuration import ShareAccess
@@ -190,19 +219,22 @@ def ours(place: Path) -> Iterator[Server]:
     from smbcore.state.shares import NewShare, create_share
 
     folder, now, port = place / "share", datetime.now(UTC), free_port()
-    directory = initialise(place / "data", now=now, server_name="BENCH")
-    folder.mkdir()
-    engine = open_engine(directory.database_url)
+    directory = initialise(place / "data", now=now, server_name="BENCH", database_url=url)
+    for name_of_share in ("durable", "always"):
+        (folder / name_of_share).mkdir(parents=True)
+    engine = open_engine(url or directory.database_url)
     with writing(engine) as connection:
         change_settings(connection, {"signing_required": False}, now=now)
         create_account(connection, KeyFile.load(directory.key_file), NewAccount("bench"), derive(PASSWORD), now=now)
-        create_share(
-            connection,
-            NewShare(SHARE, str(folder), abe=False, access=(ShareAccess("everyone", "full"),)),
-            now=now,
-        )
+        for share, path in ((SHARE, folder), ("durable", folder / "durable"), ("always", folder / "always")):
+            columns = NewShare(
+                share, str(path), abe=False, access=(ShareAccess("everyone", "full"),),
+                continuously_available=share == "always",
+            )  # fmt: skip
+            create_share(connection, columns, now=now)
     engine.dispose()
     command = [sys.executable, "-m", "smbcore.server", "--data", str(directory.path), "--smb", f"127.0.0.1:{port}"]
     command += ["--log-level", "WARNING"]
-    with _running("holdfast", command, port, "bench", place, folder) as server:
+    environment = {"HOLDFAST_DATABASE_URL": url} if url else {}
+    with _running(name, command, port, "bench", place, folder, **environment) as server:
         yield server
