@@ -11,7 +11,7 @@ from fastapi.responses import JSONResponse
 from fastapi.staticfiles import StaticFiles
 
 from appliance import failures
-from appliance.api import activity, health, people, settings, shares, system
+from appliance.api import activity, health, people, settings, shares, space, system
 from appliance.api.dependencies import Call, rules
 from appliance.models.system import ProblemShape
 from appliance.pages import routes
@@ -66,7 +66,7 @@ def create_app(state: AppState) -> FastAPI:
 
 def _api() -> APIRouter:
     router = APIRouter(prefix="/api/v1", responses={"4XX": _PROBLEM, "5XX": _PROBLEM})
-    for part in (shares.router, people.router, activity.router, settings.router, system.router):
+    for part in (shares.router, space.router, people.router, activity.router, settings.router, system.router):
         router.include_router(part)
 
     @router.get("/openapi.json", include_in_schema=False, **rules("activity:read"))

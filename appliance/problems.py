@@ -103,6 +103,8 @@ KINDS: Mapping[str, str] = MappingProxyType(
         "share-not-found": "There is no share of that name.",
         "user-not-found": "There is no user of that name.",
         "group-not-found": "There is no group of that name.",
+        "quota-not-found": "The owner has no limit of his own on this share; the share's default holds for him.",
+        "core-unusable": "The folder of the share cannot be used on the server; `detail` says why.",
         "session-not-found": "The session has ended.",
         "tcon-not-found": "The client has disconnected from the share.",
         "open-not-found": "The file has been closed.",

@@ -8,6 +8,7 @@ from pydantic import ConfigDict, Field
 
 from appliance.models.activity import Handle
 from appliance.models.common import Id, Input, Shape
+from smbcore.state.quotas import MOST_ENTRIES
 
 _PRINCIPAL = "`everyone`, `user:NAME`, `group:NAME` or `sid:S-1-…`."
 _LEVEL = "`read`, `change` (read, write, delete), `full` (also permissions), or `deny`, which wins over all others."
@@ -65,6 +66,28 @@ class ShareOptionsShape(Input):
     delayed_write_time: bool = Field(
         default=False, description="Show the time of a write two seconds late, as older servers did."
     )
+    size_limit_mib: int = Field(
+        default=0,
+        description="How many MiB all files together may take, named streams included; 0 for as many as the disk has.",
+    )
+    quota: str = Field(
+        default="off",
+        description="Whether space is counted for each owner of files (track), and limited too (enforce).",
+    )
+    quota_limit: int = Field(
+        default=-1,
+        description="How many bytes an owner without a limit of his own may take; -1 for any number.",
+    )
+    quota_threshold: int = Field(
+        default=-1,
+        description="From how many bytes on such an owner is shown as close to his limit; -1 for never.",
+    )
+    quota_entries: list[str] = Field(
+        default=[],
+        description="Limits of single owners: SID, threshold and limit in bytes, time of the change; set with "
+        "`quotas`.",
+        max_length=MOST_ENTRIES,
+    )
 
 
 class ShareFields(Input):
@@ -105,7 +128,7 @@ class ShareChange(Input):
     abe: bool | None = Field(default=None, description="Files that a user may not read do not appear in listings.")
     continuously_available: bool | None = Field(default=None, description="Persistent handles are granted.")
     guest_ok: bool | None = Field(default=None, description="Guests are admitted.")
-    options: dict[str, bool | list[str]] | None = Field(
+    options: dict[str, bool | int | str | list[str]] | None = Field(
         default=None, description="Options to change, by name; those left out stay as they are."
     )
     access: list[AccessLine] | None = Field(default=None, description="The whole access list anew.", max_length=500)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from appliance.pages import activity, gate, overview, people, reference, settings, shares
+from appliance.pages import activity, gate, overview, people, reference, settings, shares, space
 
 router = APIRouter()
 for _part in (
@@ -13,6 +13,7 @@ for _part in (
     activity.router,
     activity.live_router,
     shares.router,
+    space.router,
     people.router,
     settings.router,
     reference.router,

@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 from starlette.datastructures import FormData
 
 from appliance.models.shares import AccessLine, Share, ShareCreate
+from appliance.pages import space
 from appliance.pages.context import Page, PageContext, Posted, text, ticked
 from appliance.pages.forms import FormErrors
 from appliance.pages.rendering import done, is_fragment_request
@@ -80,9 +81,12 @@ def show(page: Page, name: str) -> Response:
         sessions = list_sessions(connection, wanted, PageRequest(_SHOWN)).items
         opens = list_opens(connection, wanted, PageRequest(_SHOWN))
     template = "fragments/share.html" if is_fragment_request(page.request) else "pages/share.html"
+    taken, reason = space.usage_or_reason(page, found.name)
     return page.render(
         template,
         share=found,
+        space=taken,
+        reason=reason,
         is_usable=is_usable(found.path),
         sessions=sessions,
         found=opens,
@@ -96,6 +100,7 @@ def show_edit(page: Page, name: str) -> Response:
     with page.work.engine.connect() as connection:
         found = shares.get_share(connection, name)
     values = found.model_dump() | {"create_folder": False}
+    values["space"] = space.values_of(values["options"])
     levels = {line.principal: line.level for line in found.access}
     return _draw_form(page, found, values, dict(levels), FormErrors())
 
@@ -106,10 +111,11 @@ def change(page: Page, name: str, form: Posted) -> Response:
     errors = FormErrors()
     with page.work.engine.connect() as connection:
         found = shares.get_share(connection, name)
-    with errors.noted():
+    with errors.noted({"options.size_limit_mib": "size_limit"}):
         changes = _given(form)
         changes["access"] = [AccessLine.model_validate(line) for line in changes["access"]]
         changes["options"] = {option: ticked(form, f"option:{option}") for option in OPTIONS}
+        changes["options"] |= space.options_of(form)
         version = text(form, "version")
         saved = shares.change_share(page.work, name, changes, int(version) if version.isdecimal() else -1)
         return done(page.request, f"/shares/{saved.share.name}", _said("changed", saved))
@@ -162,7 +168,8 @@ def _levels(form: FormData) -> dict[str, str]:
 def _echo(form: FormData) -> dict[str, Any]:
     """Return what was typed, to be shown again."""
     values = _given(form) | {"create_folder": ticked(form, "create_folder")}
-    return values | {"options": {option: ticked(form, f"option:{option}") for option in OPTIONS}}
+    options = {option: ticked(form, f"option:{option}") for option in OPTIONS}
+    return values | {"options": options, "space": space.echo(form)}
 
 
 def _draw_form(

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, func, select
 
 from appliance.models.shares import AccessLine, Share, ShareCreate, ShareImpact, ShareOptionsShape
 from appliance.problems import not_found
-from appliance.services import closing
+from appliance.services import closing, space
 from appliance.services.activity import ActivityFilter, list_opens, share_usage
 from appliance.services.folders import prepare_folder
 from appliance.services.paging import LARGEST_PAGE, PageRequest
@@ -74,6 +74,7 @@ def change_share(work: Work, name: str, changes: Mapping[str, Any], expected_ver
         if "path" in values:
             prepare_folder(values["path"], create=False)
         if "options" in values:
+            space.check_size_limit(work, current, values["options"])
             values["options"] = dump(current.options) | dict(values["options"])
         if "access" in values:
             values["access"] = _access(values["access"])

@@ -13,6 +13,7 @@ _DEEDS = {
     "share.create": "created the",
     "share.change": "changed the",
     "share.remove": "removed the",
+    "share.quota": "set who may take how much space of the",
     "user.create": "added the",
     "user.change": "changed the",
     "user.remove": "removed the",

@@ -178,7 +178,7 @@ class VolumeConfig:
     guards_caching: bool = False
     mirrors_locks: bool = False
     delayed_write_time: float = 0.0
-    space: SpaceRules = SpaceRules()
+    space: SpaceRules = field(default_factory=SpaceRules)
 
 
 # Volume(backend, config, clock) --------------------------------------------------------------------------------------

@@ -25,8 +25,10 @@ from smbcore.control.messages import (
     Message,
     Ping,
     Pong,
+    QueryUsage,
     ReloadConfiguration,
     Unanswered,
+    Usage,
     Waiting,
 )
 from smbcore.state import accounts, outbox
@@ -62,6 +64,7 @@ class FakeCore:
     heard: list[Message] = field(default_factory=list)
     waiting: dict[str, list[str]] = field(default_factory=dict)
     unanswered: dict[str, int] = field(default_factory=dict)
+    usage: Usage = field(default_factory=lambda: Usage(1 << 40, 1 << 39, 1 << 38, "off", 0, {}))
 
     async def handle(self, message: Message) -> Message:
         self.heard.append(message)
@@ -76,6 +79,8 @@ class FakeCore:
                 return Unanswered(self.unanswered, [key for key, count in self.unanswered.items() if count > 2])
             case ListWaiting():
                 return Waiting(self.waiting)
+            case QueryUsage():
+                return self.usage
             case BreakLease():
                 return Done("The client has written back what it cached.", 1)
             case CloseOpen(open_key=key):
