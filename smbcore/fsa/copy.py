@@ -49,16 +49,22 @@ async def duplicate_extents(opened: Open, source: Open, source_offset: int, offs
     """Let both files share the blocks of a range  [MS-FSCC 2.3 FSCTL_DUPLICATE_EXTENTS_TO_FILE].
 
     Locked ranges do not stand in the way, and a sparse target grows; smbtorture smb2.ioctl.dup_extents_* show both.
-    Errors: NOT_SUPPORTED the store cannot, beyond the end of the source or of a target that is not sparse, a sparse
-            source for one that is not, overlapping ranges of one file;  ACCESS_DENIED;
-            INVALID_PARAMETER not on cluster boundaries, or not of one volume.
+    Errors: NOT_SUPPORTED the store cannot, a directory, beyond the end of the source or of a target that is not sparse,
+            a sparse source for one that is not, overlapping ranges of one file;  ACCESS_DENIED;
+            INVALID_PARAMETER not on cluster boundaries, or not of one volume;  MEDIA_WRITE_PROTECTED.
     """
+    if opened.is_directory or source.is_directory:
+        raise NtError(Status.NOT_SUPPORTED, "a directory has no blocks to share")
     _check_ends(opened, source)
     facts = opened.volume.volume_info()
     if not facts.supports_reflink:
         raise NtError(Status.NOT_SUPPORTED, "the store shares no blocks")
-    if source.volume is not opened.volume or (offset | source_offset) % facts.cluster_size:
-        raise NtError(Status.INVALID_PARAMETER, "not on cluster boundaries of one volume")
+    if min(offset, source_offset, length) < 0 or (offset | source_offset | length) % facts.cluster_size:
+        raise NtError(Status.INVALID_PARAMETER, "not on cluster boundaries")
+    if not length:
+        return
+    if source.volume is not opened.volume:
+        raise NtError(Status.INVALID_PARAMETER, "not of one volume")
     origin, target = source.node.info(), opened.node.info()
     sparse = target.attributes & FILE_ATTRIBUTE_SPARSE_FILE
     if source_offset + length > origin.end_of_file or (offset + length > target.end_of_file and not sparse):
@@ -67,8 +73,7 @@ async def duplicate_extents(opened: Open, source: Open, source_offset: int, offs
         raise NtError(Status.NOT_SUPPORTED, "a sparse source for a target that is not")
     if source.stream_state is opened.stream_state and abs(source_offset - offset) < length:
         raise NtError(Status.NOT_SUPPORTED, "overlapping ranges of one file")
-    if length:
-        await _copy(opened, source, source_offset, offset, length, clone=True)
+    await _copy(opened, source, source_offset, offset, length, clone=True)
 
 
 def _check_limits(chunks: list[tuple[int, int, int]]) -> None:

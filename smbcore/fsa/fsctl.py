@@ -21,12 +21,15 @@ if TYPE_CHECKING:
 
 _OBJECT_ID = "object_id"
 _OBJECT_ID_SIZE = 64
+_EXTENDED_SIZE = 48
 _RANGE_SIZE = 16
 _REGION_HEADER = 16
 _SNAPSHOT_ARRAY = 16
 _REGION_SIZE = 24
 _FORMATS = (file.COMPRESSION_FORMAT_NONE, file.COMPRESSION_FORMAT_DEFAULT, file.COMPRESSION_FORMAT_LZNT1)
+_TRIMMED_SIZE = 4
 _MAX_OFFSET = 0x7FFF_FFFF_FFFF_FFFF
+_MAX_UNSIGNED = 0xFFFF_FFFF_FFFF_FFFF
 
 
 async def run(opened: Open, code: int, data: bytes, max_output: int) -> bytes:
@@ -57,15 +60,20 @@ def _need_data_stream(opened: Open) -> None:
 
 # -- sparse files --
 async def _set_sparse(opened: Open, data: bytes, max_output: int) -> bytes:
-    """FSCTL_SET_SPARSE  [MS-FSA 2.1.5.10.38]."""
+    """FSCTL_SET_SPARSE; a file that is sparse no more has no holes  [MS-FSA 2.1.5.10.38].
+
+    FILE_APPEND_DATA will do too, smbtorture smb2.ioctl.sparse_perms shows it.
+    """
     del max_output
     _need_data_stream(opened)
-    _need_one_of(opened, FILE_WRITE_DATA | FILE_WRITE_ATTRIBUTES | FILE_APPEND_DATA)
     opened.check_writable_volume()
+    _need_one_of(opened, FILE_WRITE_DATA | FILE_WRITE_ATTRIBUTES | FILE_APPEND_DATA)
     sparse = codes.decode_set_sparse(data)
     current = opened.node.info().attributes
     new = current | fa.FILE_ATTRIBUTE_SPARSE_FILE if sparse else current & ~fa.FILE_ATTRIBUTE_SPARSE_FILE
     if new != current:
+        if not sparse:
+            await opened.node.set_allocation(opened.node.info().end_of_file)
         opened.node.set_attributes(new & STORED)
         opened.forget_info()
         opened.volume.content_changed(opened, notify.ATTRIBUTES)
@@ -81,6 +89,8 @@ async def _set_zero_data(opened: Open, data: bytes, max_output: int) -> bytes:
     if zero.offset < 0 or zero.beyond < zero.offset:
         raise NtError(Status.INVALID_PARAMETER, f"zero {zero.offset:#x}..{zero.beyond:#x}")
     opened.check_writable_volume()
+    if opened.delete_pending:
+        raise NtError(Status.FILE_DELETED, f"{opened.path!r} is being deleted")
     beyond = min(zero.beyond, opened.node.info().end_of_file)
     if beyond > zero.offset:
         await opened.prepare_change()
@@ -93,12 +103,17 @@ async def _set_zero_data(opened: Open, data: bytes, max_output: int) -> bytes:
 
 
 async def _query_allocated_ranges(opened: Open, data: bytes, max_output: int) -> bytes:
-    """FSCTL_QUERY_ALLOCATED_RANGES  [MS-FSA 2.1.5.10.22]."""
+    """FSCTL_QUERY_ALLOCATED_RANGES  [MS-FSA 2.1.5.10.22].
+
+    Room is needed only for ranges that there are, smbtorture smb2.ioctl.sparse_qar_malformed shows it.
+    """
     _need_data_stream(opened)
     _need_one_of(opened, FILE_READ_DATA)
     asked = codes.AllocatedRange.decode(data)
     if asked.offset < 0 or asked.length < 0 or asked.offset + asked.length > _MAX_OFFSET:
         raise NtError(Status.INVALID_PARAMETER, f"ranges at {asked.offset:#x}")
+    if not asked.length:
+        return b""
     info = opened.node.info()
     length = min(asked.length, info.end_of_file - asked.offset)
     if length <= 0:
@@ -119,28 +134,42 @@ async def _query_allocated_ranges(opened: Open, data: bytes, max_output: int) ->
 async def _query_file_regions(opened: Open, data: bytes, max_output: int) -> bytes:
     """FSCTL_QUERY_FILE_REGIONS: everything below the end of file is valid  [MS-FSA 2.1.5.10.23]."""
     _need_data_stream(opened)
-    size = opened.node.info().end_of_file
-    asked = codes.FileRegion.decode(data) if data else codes.FileRegion(0, size)
-    if asked.offset < 0 or asked.length < 0:
+    if 0 < len(data) < codes.REGION_INPUT_SIZE:
+        raise NtError(Status.BUFFER_TOO_SMALL, f"{len(data)} bytes ask for regions")
+    asked = codes.FileRegion.decode(data) if data else codes.FileRegion(0, _MAX_OFFSET)
+    if asked.offset < 0 or not 0 < asked.length <= _MAX_OFFSET - asked.offset:
         raise NtError(Status.INVALID_PARAMETER, f"regions at {asked.offset:#x}")
+    if not asked.usage & codes.FILE_REGION_USAGE_VALID_CACHED_DATA:
+        raise NtError(Status.INVALID_PARAMETER, f"usage {asked.usage:#x}")
     if max_output < _REGION_HEADER + _REGION_SIZE:
         raise NtError(Status.BUFFER_TOO_SMALL, f"{max_output} bytes for regions")
-    length = min(asked.length, size - asked.offset)
-    regions = [codes.FileRegion(asked.offset, length)] if length > 0 else []
-    return codes.encode_regions(regions, len(regions))
+    size = opened.node.info().end_of_file
+    if asked.offset >= size > 0 or asked.offset > size:
+        return b""
+    region = codes.FileRegion(asked.offset, min(asked.length, size - asked.offset), asked.usage if size else 0)
+    return codes.encode_regions([region], 1)
 
 
 async def _trim(opened: Open, data: bytes, max_output: int) -> bytes:
-    """FSCTL_FILE_LEVEL_TRIM: give the space of ranges back; they read as zeros afterwards  [MS-FSA 2.1.5.10.4]."""
-    del max_output
+    """FSCTL_FILE_LEVEL_TRIM: give the space of ranges back; they read as zeros afterwards  [MS-FSA 2.1.5.10.6].
+
+    Ranges that hold no whole cluster are passed over, and are not among those that the answer counts.
+    """
     _need_data_stream(opened)
     _need_one_of(opened, FILE_WRITE_DATA)
     opened.check_writable_volume()
+    info = opened.node.info()
+    if info.attributes & (fa.FILE_ATTRIBUTE_COMPRESSED | fa.FILE_ATTRIBUTE_ENCRYPTED):
+        raise NtError(Status.INVALID_PARAMETER, "trimming a compressed file")
     request = codes.TrimRequest.decode(data)
-    size = opened.node.info().end_of_file
+    if not request.ranges or 0 < max_output < _TRIMMED_SIZE:
+        raise NtError(Status.INVALID_PARAMETER, f"{len(request.ranges)} ranges, {max_output} bytes for the answer")
+    size = info.end_of_file
     cluster = opened.volume.volume_info().cluster_size
     done = 0
     for offset, length in request.ranges:
+        if offset + length > _MAX_UNSIGNED or offset + cluster > _MAX_UNSIGNED:
+            raise NtError(Status.INTEGER_OVERFLOW, f"range at {offset:#x} of {length:#x} bytes")
         start = -(-offset // cluster) * cluster
         end = min(offset + length, size) // cluster * cluster
         if end > start:
@@ -150,8 +179,8 @@ async def _trim(opened: Open, data: bytes, max_output: int) -> bytes:
                 ranges.check_write(opened, start, end - start)
             await opened.node.zero_range(start, end)
             opened.after_write()
-        done += 1
-    return codes.encode_trimmed(done)
+            done += 1
+    return codes.encode_trimmed(done) if max_output else b""
 
 
 # -- compression --
@@ -224,23 +253,38 @@ def _check_object_id_buffer(max_output: int) -> None:
 async def _set_object_id(opened: Open, data: bytes, max_output: int) -> bytes:
     """FSCTL_SET_OBJECT_ID: for those who restore backups  [MS-FSA 2.1.5.10.35]."""
     del max_output
-    if SE_RESTORE not in opened.token.privileges:
-        raise NtError(Status.ACCESS_DENIED, "setting an object id without SeRestorePrivilege")
-    opened.check_writable_volume()
     if len(data) != _OBJECT_ID_SIZE:
         raise NtError(Status.INVALID_PARAMETER, f"object id of {len(data)} bytes")
+    opened.check_writable_volume()
+    if SE_RESTORE not in opened.token.privileges:
+        raise NtError(Status.ACCESS_DENIED, "setting an object id without SeRestorePrivilege")
     if opened.node.object_metadata(_OBJECT_ID) is not None:
         raise NtError(Status.OBJECT_NAME_COLLISION, "has an object id")
     opened.node.set_object_metadata(_OBJECT_ID, codes.ObjectId.decode(data).encode())
     return b""
 
 
+async def _set_object_id_extended(opened: Open, data: bytes, max_output: int) -> bytes:
+    """FSCTL_SET_OBJECT_ID_EXTENDED: where a file comes from, and not what it is called  [MS-FSA 2.1.5.10.36]."""
+    del max_output
+    if len(data) != _EXTENDED_SIZE:
+        raise NtError(Status.INVALID_PARAMETER, f"extended object id of {len(data)} bytes")
+    opened.check_writable_volume()
+    _need_one_of(opened, FILE_WRITE_DATA | FILE_WRITE_ATTRIBUTES)
+    stored = opened.node.object_metadata(_OBJECT_ID)
+    if stored is None:
+        raise NtError(Status.OBJECTID_NOT_FOUND, opened.path)
+    opened.node.set_object_metadata(_OBJECT_ID, stored[:-_EXTENDED_SIZE] + data)
+    return b""
+
+
 async def _delete_object_id(opened: Open, data: bytes, max_output: int) -> bytes:
-    """FSCTL_DELETE_OBJECT_ID  [MS-FSA 2.1.5.10.3]."""
+    """FSCTL_DELETE_OBJECT_ID  [MS-FSA 2.1.5.10.2]."""
     del data, max_output
     _need_one_of(opened, FILE_WRITE_DATA | FILE_WRITE_ATTRIBUTES)
     opened.check_writable_volume()
-    opened.node.set_object_metadata(_OBJECT_ID, None)
+    if opened.node.object_metadata(_OBJECT_ID) is not None:
+        opened.node.set_object_metadata(_OBJECT_ID, None)
     return b""
 
 
@@ -276,6 +320,7 @@ _CONTROLS: dict[int, Callable[[Open, bytes, int], Awaitable[bytes]]] = {
     codes.FSCTL_GET_OBJECT_ID: _get_object_id,
     codes.FSCTL_CREATE_OR_GET_OBJECT_ID: _create_or_get_object_id,
     codes.FSCTL_SET_OBJECT_ID: _set_object_id,
+    codes.FSCTL_SET_OBJECT_ID_EXTENDED: _set_object_id_extended,
     codes.FSCTL_DELETE_OBJECT_ID: _delete_object_id,
     codes.FSCTL_GET_REPARSE_POINT: _get_reparse_point,
     codes.FSCTL_SET_REPARSE_POINT: reparse.set_point,

@@ -223,7 +223,9 @@ async def write(opened: Open, data: bytes, max_output: int) -> bytes:
     _check_numbers(asked.size == wire.WRITE_SIZE, sector, asked.offset, asked.length, asked.transfer_offset)
     if not asked.length:
         return wire.OffloadWriteResult(0).encode()
-    end_of_file = _check_file(opened, Status.OFFLOAD_WRITE_FILE_NOT_SUPPORTED)
+    _check_file(opened, Status.OFFLOAD_WRITE_FILE_NOT_SUPPORTED)
+    await opened.prepare_change()
+    end_of_file = opened.node.info().end_of_file  # only now: that may have waited for others
     if asked.offset + asked.length > opened.volume.config.max_file_size:
         raise NtError(Status.INVALID_PARAMETER, f"a file of {asked.offset + asked.length:#x} bytes")
     ranges = opened.stream_state.ranges
@@ -240,7 +242,6 @@ async def write(opened: Open, data: bytes, max_output: int) -> bytes:
 
 
 async def _write_zeros(opened: Open, offset: int, beyond: int) -> None:
-    await opened.prepare_change()
     try:
         await opened.node.zero_range(offset, beyond)
     finally:
@@ -259,7 +260,6 @@ async def _write_token(opened: Open, asked: wire.OffloadWrite, length: int, ther
     if within:
         length = min(length, PIECE)  # what overlaps is copied the right way round in one piece only
     end = asked.offset + min(length, there)
-    await opened.prepare_change()
     try:
         copied = await _copy_pieces(opened, token, start, asked.offset, end)
         if copied < end:

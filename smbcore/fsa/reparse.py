@@ -100,21 +100,36 @@ def _check_change(opened: Open, data: bytes) -> ReparsePoint:
     if stored is not None and stored.tag != point.tag:
         raise NtError(Status.IO_REPARSE_TAG_MISMATCH, f"is {stored.tag:#x}, not {point.tag:#x}")
     if stored is not None and stored.guid != point.guid:
-        raise NtError(Status.IO_REPARSE_TAG_MISMATCH, "another owner's reparse point")
+        raise NtError(Status.REPARSE_ATTRIBUTE_CONFLICT, "another owner's reparse point")
     return point
+
+
+def _check_file(opened: Open, point: ReparsePoint) -> None:
+    """Check that the file can be what `point` says."""
+    if point.tag == fa.IO_REPARSE_TAG_MOUNT_POINT and not opened.is_directory:
+        raise NtError(Status.NOT_A_DIRECTORY, "a file cannot be a mount point")
+    info = opened.node.info()
+    if point.tag == fa.IO_REPARSE_TAG_SYMLINK and info.end_of_file:
+        raise NtError(Status.IO_REPARSE_DATA_INVALID, "a symbolic link that has data")
+    if not info.reparse_tag and info.ea_size:
+        raise NtError(Status.EAS_NOT_SUPPORTED, "a reparse point with extended attributes")
 
 
 async def set_point(opened: Open, data: bytes, max_output: int) -> bytes:
     """FSCTL_SET_REPARSE_POINT  [MS-FSA 2.1.5.10.37].
 
     Errors: ACCESS_DENIED;  IO_REPARSE_DATA_INVALID;  IO_REPARSE_TAG_INVALID;  IO_REPARSE_TAG_MISMATCH;
-            DIRECTORY_NOT_EMPTY.
+            REPARSE_ATTRIBUTE_CONFLICT another owner's;  DIRECTORY_NOT_EMPTY;  NOT_A_DIRECTORY a mount point in place of
+            a file;  EAS_NOT_SUPPORTED a file with extended attributes.
     """
     del max_output
     point = _check_change(opened, data)
+    _check_file(opened, point)
     if opened.is_directory and not await opened.volume.backend.is_empty(opened.node):
         raise NtError(Status.DIRECTORY_NOT_EMPTY, opened.path)
     opened.node.set_object_metadata(METADATA, point.encode())
+    if not opened.is_directory:
+        opened.set_archive()
     _changed(opened)
     return b""
 

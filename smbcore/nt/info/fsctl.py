@@ -98,6 +98,7 @@ _DUPLICATE_EX = Struct("<Q16sqqqI4x")
 _INTEGRITY = Struct("<HHIII")
 _SET_INTEGRITY = Struct("<HHI")
 _REGION_INPUT = Struct("<qqI4x")
+REGION_INPUT_SIZE: Final = _REGION_INPUT.size
 _REGIONS = Struct("<III4x")
 _REGION = Struct("<qqI4x")
 
@@ -448,22 +449,27 @@ class DuplicateExtents:
 
 
 DUPLICATE_EXTENTS_DATA_EX_SOURCE_ATOMIC = 0x1
+DUPLICATE_EXTENTS_EX_SIZE: Final = 0x30
 
 
 @dataclass(slots=True)
 class DuplicateExtentsEx:
-    """SMB2_DUPLICATE_EXTENTS_DATA_EX: the same with flags  [MS-FSCC 2.3]."""
+    """SMB2_DUPLICATE_EXTENTS_DATA_EX: the same with flags  [MS-FSCC 2.3.9.2].
+
+    size  what the client says that the structure takes: that of the local form, with a handle of 8 bytes
+    """
 
     source_file_id: bytes
     source_offset: int
     target_offset: int
     length: int
     flags: int = 0
+    size: int = DUPLICATE_EXTENTS_EX_SIZE
 
     def encode(self) -> bytes:
         """Return the 56 bytes."""
         return _DUPLICATE_EX.pack(
-            _DUPLICATE_EX.size,
+            self.size,
             self.source_file_id,
             self.source_offset,
             self.target_offset,
@@ -474,11 +480,8 @@ class DuplicateExtentsEx:
     @classmethod
     def decode(cls, data: Buffer) -> Self:
         """Decode. Raises WireError."""
-        size, *fields = unpack(_DUPLICATE_EX, data)
-        if size != _DUPLICATE_EX.size:
-            msg = f"structure size {size}"
-            raise WireError(msg)
-        return cls(*fields)
+        size, file_id, source_offset, target_offset, length, flags = unpack(_DUPLICATE_EX, data)
+        return cls(file_id, source_offset, target_offset, length, flags, size)
 
 
 @dataclass(slots=True)

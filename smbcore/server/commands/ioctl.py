@@ -185,11 +185,17 @@ async def copy_chunk(rq: SmbRequest, msg: IoctlRequest) -> bytes:
 async def duplicate_extents(rq: SmbRequest, msg: IoctlRequest) -> bytes:
     """Let two files of one share use the same blocks  [MS-SMB2 3.3.5.15.17, 3.3.5.15.18].
 
-    Raises INVALID_HANDLE for an unknown source.
+    A copy of blocks is atomic as it is, so that the flag which asks for that needs nothing.
+    Raises INVALID_HANDLE for an unknown source;  NOT_SUPPORTED an extended form of another size.
     """
     target = find_open(rq, msg.file_id)
-    extended = msg.ctl_code == fsctl.FSCTL_DUPLICATE_EXTENTS_TO_FILE_EX
-    request = (fsctl.DuplicateExtentsEx if extended else fsctl.DuplicateExtents).decode(msg.input)
+    request: fsctl.DuplicateExtents | fsctl.DuplicateExtentsEx
+    if msg.ctl_code == fsctl.FSCTL_DUPLICATE_EXTENTS_TO_FILE_EX:
+        request = fsctl.DuplicateExtentsEx.decode(msg.input)
+        if request.size != fsctl.DUPLICATE_EXTENTS_EX_SIZE:
+            raise NtError(Status.NOT_SUPPORTED, f"structure size {request.size:#x}")
+    else:
+        request = fsctl.DuplicateExtents.decode(msg.input)
     source = rq.session.opens.get(bytes(request.source_file_id))
     if source is None or source.tree.share.is_pipe or rq.tree.share.is_pipe:
         raise NtError(Status.INVALID_HANDLE, "unknown source of blocks")

@@ -30,7 +30,7 @@ TABLE = [
     (f.DuplicateExtents(GUID, 1, 2, 3), GUID.hex() + "0100000000000000 0200000000000000 0300000000000000", None),
     (
         f.DuplicateExtentsEx(GUID, 1, 2, 3, 1),
-        "3800000000000000" + GUID.hex() + "0100000000000000 0200000000000000 0300000000000000 01000000 00000000",
+        "3000000000000000" + GUID.hex() + "0100000000000000 0200000000000000 0300000000000000 01000000 00000000",
         None,
     ),
     (f.IntegrityInformation(2, 1, 4096, 8192), "0200 0000 01000000 00100000 00200000", None),
@@ -104,10 +104,11 @@ def test_small_ones(refuses_every_truncation):
     assert not f.decode_set_sparse(b"\0")
 
 
-def test_structure_size_of_extended_duplicate():
-    data = b"\x28" + f.DuplicateExtentsEx(GUID, 1, 2, 3).encode()[1:]
-    with pytest.raises(WireError):
-        f.DuplicateExtentsEx.decode(data)
+def test_structure_size_of_extended_duplicate_is_that_of_the_local_form():
+    """[MS-FSCC 2.3.9.2] 0x30, though the form on the wire takes 56 bytes."""
+    data = f.DuplicateExtentsEx(GUID, 1, 2, 3).encode()
+    assert (len(data), data[0]) == (56, 0x30)
+    assert f.DuplicateExtentsEx.decode(b"\x38" + data[1:]).size == 0x38
 
 
 @pytest.mark.parametrize(
