@@ -38,7 +38,8 @@ class Limits:
     channels_per_session        connections that share one session
     trees_per_session           tree connects
     opens_per_session           open handles
-    pending_per_connection      requests that wait (notify, locks, breaks)
+    pending_per_connection      requests that wait (notify, locks, breaks); also those of a session that go on though
+                                their connection is lost
     frame_before_sign_in        bytes of one message before the first successful sign-in
     output_backlog              bytes of replies not yet taken by the client at which the server stops reading
     authentication_seconds      time from the connection to its first successful sign-in

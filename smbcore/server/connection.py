@@ -306,9 +306,8 @@ class SmbConnection:
         self._async.clear()
         self._silent.clear()
         for rq in pending:
-            if rq.outlives and len(rq.session.channels) > 1:
-                rq.session.orphans.append(rq)
-            elif rq.waits:  # what does not wait is about to finish, and must not be left half done
+            # what does not wait is about to finish, and must not be left half done
+            if not (rq.outlives and rq.session.keep_orphan(rq)) and rq.waits:
                 self.cancel(rq)
         for channel in list(self.channels.values()):
             channel.session.remove_channel(self)

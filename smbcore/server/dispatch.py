@@ -242,6 +242,8 @@ async def _finish(rq: SmbRequest, rest: _Rest) -> None:
         rq.connection.drop(error)
     finally:
         under_way.end(rq)
+        if rq.outlives:
+            rq.session.orphans.discard(rq)
 
 
 async def _answer(rq: SmbRequest, rest: _Rest) -> None:

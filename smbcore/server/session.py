@@ -113,7 +113,7 @@ class SmbSession:
         self.trees: dict[int, SmbTreeConnect] = {}
         self.opens: dict[bytes, SmbOpen] = {}
         self.kept = 0
-        self.orphans: list[SmbRequest] = []
+        self.orphans: set[SmbRequest] = set()
         self.token: Token
         self.user = ""
         self.guest = False
@@ -205,6 +205,15 @@ class SmbSession:
         if not self.channels:
             self.close()
 
+    def keep_orphan(self, rq: SmbRequest) -> bool:
+        """Let a request go on whose connection is lost, if another one is left to ask for its result; tell whether it
+        does. As many may as wait on a connection, or a client could pile them up by losing one after the other.
+        """
+        if len(self.channels) < 2 or len(self.orphans) >= self.server.config.limits.pending_per_connection:
+            return False
+        self.orphans.add(rq)
+        return True
+
     def add_tree(self, tree: SmbTreeConnect) -> int:
         """Take in a tree connect and return its id."""
         if len(self.trees) >= self.server.config.limits.trees_per_session:
@@ -254,7 +263,7 @@ class SmbSession:
         if not for_good:
             for open_ in list(self.opens.values()):
                 open_.disconnect()
-        orphans, self.orphans = self.orphans, []
+        orphans, self.orphans = self.orphans, set()
         for rq in orphans:
             rq.connection.cancel(rq)
         for tree in list(self.trees.values()):
