@@ -456,6 +456,10 @@ class Backend(ABC):
         """
         return None
 
+    async def tidy(self) -> None:
+        """Remove some of what files left behind that were removed past this server; called now and then."""
+        return
+
     @abstractmethod
     def close(self) -> None:
         """Release the volume; every node has been closed before."""

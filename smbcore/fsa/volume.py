@@ -186,6 +186,10 @@ class Volume:
         p = OpenParameters(opened.path, opened.token, access, 0, c.FILE_OPEN, 0)
         return Open(self, node, stream, p, access, c.FILE_OPENED, None)
 
+    async def tidy(self) -> None:
+        """Let the backend remove some of what was left behind; see `Backend.tidy`."""
+        await self.backend.tidy()
+
     def opens_below(self, path: tuple[str, ...]) -> list[Open]:
         """Return the opens of anything inside of the directory at `path`."""
         depth = len(path)

@@ -47,6 +47,7 @@ log = logging.getLogger("smbcore")
 
 _SWITCH_INTERVAL = 0.0005
 _TELL_IO_INTERVAL = 2.0
+_TIDY_INTERVAL = 600.0
 _STEP_OF_STOPPING = 2.0  # seconds, and there are four; a supervisor kills after ten
 _DATABASE_URL_VARIABLE = "HOLDFAST_DATABASE_URL"
 SOFTWARE = "holdfast 0.1.0"
@@ -185,7 +186,12 @@ class Core:
             server.tell_io()
             self._clock.call_later(_TELL_IO_INTERVAL, tell_io)
 
+        def tidy() -> None:
+            server.tidy()
+            self._clock.call_later(_TIDY_INTERVAL, tidy)
+
         tell_io()
+        self._clock.call_later(_TIDY_INTERVAL, tidy)
         await self._stop.wait()
 
 

@@ -317,6 +317,11 @@ class SmbServer:
             if session.told != session.figures():
                 self.session_changed(session)
 
+    def tidy(self) -> None:
+        """Let every share remove some of what was left behind, in the background; called now and then."""
+        for share in self.shares:
+            self.background(share.tidy())
+
     def pipe_context(self, session: SmbSession) -> SessionPipeContext:
         """Return what RPC services may know, seen by `session`."""
         return SessionPipeContext(self, session)

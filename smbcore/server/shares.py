@@ -135,6 +135,11 @@ class Share:
             _retune(self._volume, config)
         return True
 
+    async def tidy(self) -> None:
+        """Let the volume, if it is in use, remove some of what was left behind."""
+        if self._volume is not None:
+            await self._volume.tidy()
+
     async def close(self) -> None:
         """Release the volume. Every tree connect has been closed before."""
         if self._volume is not None:

@@ -362,6 +362,10 @@ class FaultyBackend(Backend):
     ) -> Observation | None:
         return self.inner.observe(path, told, tree=tree)
 
+    async def tidy(self) -> None:
+        await self.schedule.meet("tidy", None)
+        await self.inner.tidy()
+
     def close(self) -> None:
         self.inner.close()
 

@@ -16,7 +16,6 @@ from raw import RawClient
 
 KIB, MIB = 1024, 1024 * 1024
 ENTRIES = 1000
-HUGE = 100_000
 _MXAC_QFID = ((b"MxAc", b""), (b"QFid", b""))
 _OPEN, _CREATE, _OVERWRITE_IF = 1, 2, 5
 _DELETE_ON_CLOSE, _DIRECTORY = 0x1000, 0x1
@@ -33,6 +32,7 @@ class Operation:
     run     does `count` units on a connected client
     prepare puts into the share's folder what only this operation needs
     share   the name of the share;  latency  how long a unit takes is told, too
+    few     units in one round on other servers, where they take long; 0 leaves those out
     """
 
     name: str
@@ -43,6 +43,7 @@ class Operation:
     prepare: Callable[[Path], None] | None = None
     share: str = "bench"
     latency: bool = False
+    few: int | None = None
 
 
 def prepare(folder: Path) -> None:
@@ -197,12 +198,13 @@ def list_directory(client: RawClient, count: int) -> None:
         client.call(raw.CLOSE, raw.close_body(handle))
 
 
-def prepare_huge(folder: Path) -> None:
-    """Put a directory of 100,000 files, and an empty one, into the share."""
-    for name, count in (("huge", HUGE), ("filling", 0)):
-        place = folder / name
+def filled(count: int) -> Callable[[Path], None]:
+    """Return what puts a directory of `count` files into the share; the server sees them as local changes."""
+
+    def prepare_directory(folder: Path) -> None:
+        place = folder / f"filled-{count}"
         if place.exists():
-            continue
+            return
         place.mkdir()
         place.chmod(0o777)
         for number in range(count):
@@ -210,28 +212,61 @@ def prepare_huge(folder: Path) -> None:
             path.touch()
             path.chmod(0o666)
 
+    return prepare_directory
+
 
 _FRESH = itertools.count()
+"""Numbers for names that no server has seen: some remember what they found."""
 
 
-def fill_directory(client: RawClient, count: int) -> None:
-    """CREATE a new file and CLOSE it, in a directory that grows with every round."""
-    for _ in range(count):
-        handle = _open(client, f"filling\\new-{next(_FRESH)}.txt", disposition=_CREATE)
-        client.call(raw.CLOSE, raw.close_body(handle))
+def create_in(count: int) -> Callable[[RawClient, int], None]:
+    """Return an operation that makes new files, CREATE and CLOSE, in a directory that had `count` at the beginning."""
+
+    def run(client: RawClient, times: int) -> None:
+        for _ in range(times):
+            handle = _open(client, f"filled-{count}\\new-{next(_FRESH)}.txt", disposition=_CREATE)
+            client.call(raw.CLOSE, raw.close_body(handle))
+
+    return run
 
 
-def open_absent(client: RawClient, count: int) -> None:
-    """CREATE (open only) of names that are not in a directory of 100,000."""
-    for number in range(count):
-        client.call(raw.CREATE, raw.create_body(f"huge\\absent-{number}.txt"), 0, (raw.NAME_NOT_FOUND,))
+def open_absent(count: int) -> Callable[[RawClient, int], None]:
+    """Return an operation that tries to open (one CREATE) names that are not in a directory of `count`."""
+
+    def run(client: RawClient, times: int) -> None:
+        for _ in range(times):
+            body = raw.create_body(f"filled-{count}\\absent-{next(_FRESH)}.txt")
+            client.call(raw.CREATE, body, 0, (raw.NAME_NOT_FOUND,))
+
+    return run
 
 
-def open_other_case(client: RawClient, count: int) -> None:
-    """CREATE and CLOSE of names spelled in another case, in a directory of 100,000."""
-    for number in range(count):
-        handle = _open(client, f"huge\\DOCUMENT-{number * 97 % HUGE:06}.TXT")
-        client.call(raw.CLOSE, raw.close_body(handle))
+def open_existing(count: int, *, other_case: bool) -> Callable[[RawClient, int], None]:
+    """Return an operation that opens and closes (CREATE and CLOSE) files of a directory of `count`."""
+    form = "DOCUMENT-{:06}.TXT" if other_case else "document-{:06}.txt"
+
+    def run(client: RawClient, times: int) -> None:
+        for _ in range(times):
+            handle = _open(client, f"filled-{count}\\{form.format(next(_FRESH) * 97 % count)}")
+            client.call(raw.CLOSE, raw.close_body(handle))
+
+    return run
+
+
+def _huge_directories() -> Iterator[Operation]:
+    """What must cost the same however large the directory is; few at a time on servers where it does not."""
+    for count in (10, 100_000):
+        few = 500 if count == 10 else 40
+        for label, run in (
+            ("an absent name", open_absent(count)),
+            ("a name as spelled", open_existing(count, other_case=False)),
+            ("a name in another case", open_existing(count, other_case=True)),
+        ):
+            yield Operation(f"open {label} of {count:,}", "op", 500, run, prepare=filled(count), few=few)
+    for count, few in ((10, 500), (10_000, 100), (50_000, 40)):
+        name = f"create in a directory of {count:,}"
+        yield Operation(name, "op", 1000, create_in(count), prepare=filled(count), few=few)
+    yield Operation("create 50,000 files in one directory", "op", 10_000, create_in(0), prepare=filled(0), few=0)
 
 
 def _transfers() -> Iterator[Operation]:
@@ -253,13 +288,15 @@ def operations() -> list[Operation]:
         Operation("CREATE+CLOSE, RWH lease", "op", 1000, create_close_lease),
         Operation("compound CREATE+QUERY_INFO+CLOSE", "op", 1000, compound),
         Operation("the same three alone", "op", 1000, three_alone),
-        Operation("CREATE+CLOSE, durable v2, RWH lease", "op", 1000, kept(persistent=False), share="durable", latency=True),
-        Operation("CREATE+CLOSE, persistent, RWH lease", "op", 100, kept(persistent=True), share="always", latency=True),
+        Operation(
+            "CREATE+CLOSE, durable v2, RWH lease", "op", 1000, kept(persistent=False), share="durable", latency=True
+        ),
+        Operation(
+            "CREATE+CLOSE, persistent, RWH lease", "op", 100, kept(persistent=True), share="always", latency=True
+        ),
         Operation("QUERY_INFO FileAllInformation", "op", 2000, query_info),
         Operation("small file: create, write 4K, close, delete", "op", 300, small_file),
         *_transfers(),
         Operation("QUERY_DIRECTORY, 1000 entries", "entry", 10 * ENTRIES, list_directory),
-        Operation("create 50,000 files in one directory", "op", 10_000, fill_directory, prepare=prepare_huge),
-        Operation("open an absent name of 100,000", "op", 200, open_absent, prepare=prepare_huge),
-        Operation("open a name of 100,000 in another case", "op", 200, open_other_case, prepare=prepare_huge),
+        *_huge_directories(),
     ]

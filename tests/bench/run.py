@@ -1,6 +1,7 @@
 """Measure server CPU per operation: ours beside Samba's smbd, same machine, same client, same run.
 
     make bench BENCH="--only READ --rounds 5 --markdown"
+    TMPDIR=/dev/shm make bench                                on another file system
 
 CPU is what the kernel accounted to all threads of the server's processes; wall-clock rates swing on shared machines,
 this does not. Rounds of the servers alternate, so that a disturbance hits all of them. Figures are microseconds:
@@ -102,14 +103,13 @@ def measure(
     operation: operations.Operation, running: list[servers.Server], rounds: int, scale: float
 ) -> tuple[Figures, Figures]:
     """Return the microseconds per unit of every round, by server: on its CPUs, and as the client waited."""
-    batch = operation.batch
-    if scale != 1.0:
-        unit = operations.ENTRIES if operation.unit == "entry" else 1
-        batch = max(unit, int(batch * scale) // unit * unit)
     figures: Figures = {}
     latencies: Figures = {}
     clients = {}
     for server in running:
+        batch = batch_of(operation, server, scale)
+        if not batch:
+            continue
         if operation.prepare is not None:
             operation.prepare(server.folder)
         client = RawClient(("127.0.0.1", server.port), operation.mode)
@@ -123,6 +123,7 @@ def measure(
         clients[server.name] = (server, client)
     for _ in range(rounds):
         for name, (server, client) in clients.items():
+            batch = batch_of(operation, server, scale)
             before, began = server.cpu(), time.perf_counter()
             operation.run(client, batch)
             took = (time.perf_counter() - began) / batch * 1e6
@@ -133,6 +134,15 @@ def measure(
     return figures, latencies
 
 
+def batch_of(operation: operations.Operation, server: servers.Server, scale: float) -> int:
+    """Return how many units of `operation` one round on `server` takes; 0 leaves the server out."""
+    batch = operation.batch if server.name == "holdfast" or operation.few is None else operation.few
+    if scale != 1.0 and batch:
+        unit = operations.ENTRIES if operation.unit == "entry" else 1
+        batch = max(unit, int(batch * scale) // unit * unit)
+    return batch
+
+
 def summary(values: list[float]) -> str:
     """Return median and minimum."""
     return f"{statistics.median(values):.1f} / {min(values):.1f}"
@@ -140,11 +150,15 @@ def summary(values: list[float]) -> str:
 
 def ratio(figures: Figures) -> str:
     """Return ours to the better smbd, by median and by minimum; "" without both."""
-    own, others = figures.get("holdfast"), [values for name, values in figures.items() if name in ("smbd", "smbd tuned")]
+    own, others = (
+        figures.get("holdfast"),
+        [values for name, values in figures.items() if name in ("smbd", "smbd tuned")],
+    )
     if not own or not others:
         return ""
     median = statistics.median(own) / min(statistics.median(values) for values in others)
-    return f"{median:.2f} / {min(own) / min(min(values) for values in others):.2f}"
+    minimum = min(own) / min(min(values) for values in others)
+    return " / ".join(f"{value:.2f}" if value >= 0.1 else f"{value:.4f}" for value in (median, minimum))
 
 
 def plain_line(operation: operations.Operation, figures: Figures) -> str:
@@ -160,7 +174,9 @@ def plain_line(operation: operations.Operation, figures: Figures) -> str:
 def markdown(chosen: list[operations.Operation], table: dict[str, Figures], rounds: int) -> str:
     """Return the table for the documentation."""
     names = list(dict.fromkeys(name for figures in table.values() for name in figures))
-    about = f"{platform.machine()}, {os.cpu_count()} CPUs, Python {platform.python_version()}; "
+    about = (
+        f"{platform.machine()}, {os.cpu_count()} CPUs, Python {platform.python_version()}, in {tempfile.gettempdir()}; "
+    )
     about += f"microseconds of server CPU, median / minimum of {rounds} rounds."
     lines = [
         about,

@@ -40,6 +40,7 @@ from smbcore.vfs.posix.shared import SharedFiles
 from smbcore.vfs.posix.store import SideStore
 from smbcore.vfs.posix.streams import StreamNode, Streams
 from smbcore.vfs.posix.survey import Walk
+from smbcore.vfs.posix.sweeper import Sweeper
 
 T = TypeVar("T")
 
@@ -115,6 +116,7 @@ class PosixBackend(Backend):
         self.xattrs = xattr.XattrStore(self.side, now=now)
         self.indexes = DirectoryIndexes(now=now)
         self.streams = Streams(self)
+        self.sweeper = Sweeper(self.side, self.pool)
         self.shared = None if programs is None else SharedFiles(self._resolver, programs)
         self.claims = Claims(self.shared)
         self._observer: LocalObserver | None = None
@@ -261,6 +263,10 @@ class PosixBackend(Backend):
             self._observer = LocalObserver(self._resolver, told)
         return self._observer.observe(path, tree=tree)
 
+    async def tidy(self) -> None:
+        if not self.read_only:
+            await self.sweeper.run()
+
     def close(self) -> None:
         if self.root < 0:
             return
@@ -270,9 +276,9 @@ class PosixBackend(Backend):
         # It stays open while threads use it; nobody else may from now on, for its number will be another file's.
         root, self.root = self.root, -1
         self._resolver.root = -1
-        self.side.close()
+        used = [descriptor for descriptor in (root, self.side.detach()) if descriptor >= 0]
         self._survey_pool.shutdown()
-        self.pool.shutdown(partial(self._survey_pool.shutdown, partial(os.close, root)))
+        self.pool.shutdown(partial(self._survey_pool.shutdown, partial(_close_all, used)))
 
     # -- for the nodes --
     def check_writable(self) -> None:
@@ -449,6 +455,11 @@ class PosixBackend(Backend):
                 if is_directory:
                     waiting.append((*path, name))
         return None
+
+
+def _close_all(descriptors: Sequence[int]) -> None:
+    for descriptor in descriptors:
+        os.close(descriptor)
 
 
 def data_entries(resolver: Resolver, path: tuple[str, ...]) -> list[tuple[str, int, bool]]:

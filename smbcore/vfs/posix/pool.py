@@ -53,8 +53,9 @@ class IoPool:
             self._jobs.discard(job)
 
     def shutdown(self, then: Callable[[], None] | None = None) -> None:
-        """End the threads; work that did not begin is dropped. What is under way goes on, and nobody waits for it. May be
-        called again, and from any thread.
+        """End the threads; work that did not begin is dropped. What is under way goes on, and nobody waits for it.
+
+        May be called again, and from any thread.
 
         then  called when the last thread is through: at once if none is at work, else from another thread
         """

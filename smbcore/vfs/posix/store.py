@@ -6,13 +6,19 @@ Large named streams and large extended attributes of a file live there. <device>
 root, else its number. An inode number can come back as another file after a removal that went past us, so nothing
 here is believed by its place alone: streams have random names that the file's own index lists, and values begin with
 a random token that the file's own extended attribute repeats.
+
+What was kept for a file that went past us stays behind. Each folder carries the kernel's handle of its file, and its
+own: once the file's is stale the folder is nobody's (`sweeper.py`). A folder whose own handle is another one now came
+here by a copy or with a snapshot, and says nothing about what there is.
 """
 
 from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Sequence
 
+from smbcore.vfs.posix import handles
 from smbcore.vfs.posix.names import STREAM_STORE
 
 _log = logging.getLogger(__name__)
@@ -20,6 +26,9 @@ _log = logging.getLogger(__name__)
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _FILE = os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC
 _NAME = STREAM_STORE.encode()
+_OWNER = "user.holdfast.owner"
+_GONE = "gone-"
+"""How the names of folders begin that are nobody's and wait for their removal."""
 
 
 class SideStore:
@@ -38,10 +47,14 @@ class SideStore:
 
     def close(self) -> None:
         """Release the descriptor; the root's is not used any more."""
-        self._root = -1
-        if self._directory >= 0:
-            os.close(self._directory)
-            self._directory = -1
+        descriptor = self.detach()
+        if descriptor >= 0:
+            os.close(descriptor)
+
+    def detach(self) -> int:
+        """Do nothing any more; return the descriptor, -1 for none, to be closed when no thread is at work."""
+        descriptor, self._directory, self._root = self._directory, -1, -1
+        return descriptor
 
     def directory(self) -> int:
         """Return the descriptor of the store itself, made if need be."""
@@ -138,19 +151,69 @@ class SideStore:
 
     def remove_all(self, device: int, inode: int) -> None:
         """Remove everything kept for a file that is gone."""
+        if self._directory >= 0:
+            _remove_folder(self._directory, self._folder_name(device, inode))
+
+    # -- what went past us --
+    def folders(self, after: str, most: int) -> list[str]:
+        """Return the names of up to `most` folders behind `after` in the order of names, of any after the last one."""
         if self._directory < 0:
-            return
-        name = self._folder_name(device, inode)
+            return []
+        listed = sorted(os.listdir(b"/proc/self/fd/%d" % self._directory))  # noqa: PTH208
+        names = [os.fsdecode(name) for name in listed]
+        return [name for name in names if name > after][:most] or names[:most]
+
+    def orphans(self, names: Sequence[str]) -> list[str]:
+        """Return those folders of `names` whose file is gone for good, as far as that can be proved; may run in the
+        pool.
+        """
+        return [name for name in names if name.startswith(_GONE) or self._is_orphan(name)]
+
+    def set_aside(self, name: str) -> str | None:
+        """Take the folder `name` out of use if its file is still gone; return its new name. On the loop's thread, as
+        everything that puts folders into use.
+        """
+        if name.startswith(_GONE):
+            return name
+        if self._directory < 0 or not self._is_orphan(name):
+            return None
+        aside = _GONE + os.urandom(8).hex()
+        try:
+            os.rename(name, aside, src_dir_fd=self._directory, dst_dir_fd=self._directory)
+        except FileNotFoundError:
+            return None
+        return aside
+
+    def remove_aside(self, name: str) -> None:
+        """Remove a folder that was set aside; may run in the pool."""
+        if self._directory >= 0:
+            _remove_folder(self._directory, name)
+
+    def _is_orphan(self, name: str) -> bool:
         try:
             folder = os.open(name, _DIRECTORY, dir_fd=self._directory)
-        except FileNotFoundError:
-            return
+        except OSError:
+            return False
         try:
-            for child in os.listdir(folder):  # noqa: PTH208 - a descriptor, not a path
-                os.unlink(child, dir_fd=folder)
+            carried = os.getxattr(folder, _OWNER)
+            own = handles.handle_of(folder)
+            if own is None or not carried.endswith(own):
+                return False
+            return handles.is_gone(folder, carried.removesuffix(own)) is True
+        except OSError:
+            return False
         finally:
             os.close(folder)
-        os.rmdir(name, dir_fd=self._directory)
+
+    def _claim(self, folder: int, descriptor: int) -> None:
+        """Let the folder carry the handle of the file that it is for."""
+        own, owner = handles.handle_of(folder), handles.handle_of(descriptor)
+        if own is None or owner is None:
+            return
+        try:
+            os.setxattr(folder, _OWNER, owner + own)
+        except OSError as error:
+            _log.debug("a side folder carries no handle: %s", error)
 
     def _open_existing(self) -> None:
         try:
@@ -174,7 +237,24 @@ class SideStore:
             os.mkdir(name, 0o700, dir_fd=store)
         except FileExistsError:
             _log.debug("side folder %s exists", name)
-        return os.open(name, _DIRECTORY, dir_fd=store)
+        folder = os.open(name, _DIRECTORY, dir_fd=store)
+        if status.st_dev == self._device:
+            self._claim(folder, descriptor)
+        return folder
+
+
+def _remove_folder(store: int, name: str) -> None:
+    """Remove a folder of the store with all that is in it; there may be none."""
+    try:
+        folder = os.open(name, _DIRECTORY, dir_fd=store)
+    except FileNotFoundError:
+        return
+    try:
+        for child in os.listdir(folder):  # noqa: PTH208 - a descriptor, not a path
+            os.unlink(child, dir_fd=folder)
+    finally:
+        os.close(folder)
+    os.rmdir(name, dir_fd=store)
 
 
 def _value_name(name: str) -> str:
