@@ -33,6 +33,7 @@ from smbcore.fsa.api import (
     OplockLevel,
 )
 from smbcore.fsa.backend import Look, Node, NodeInfo
+from smbcore.fsa.oplock import CACHING
 from smbcore.fsa.sharing import SHARED_ACCESS
 from smbcore.fsa.times import StickyTimes
 from smbcore.nt import attributes as fa
@@ -496,7 +497,7 @@ class Open:
     def oplock(self) -> tuple[OplockLevel, Caching]:
         """What this open's oplock or lease is now."""
         holder = self.holder
-        return (OplockLevel.NONE, Caching.NONE) if holder is None else (holder.level, Caching(holder.caching))
+        return (OplockLevel.NONE, Caching.NONE) if holder is None else (holder.level, CACHING[holder.caching])
 
     def request_oplock(
         self, level: OplockLevel, caching: Caching, listener: BreakListener, key: bytes | None = None

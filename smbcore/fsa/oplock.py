@@ -74,6 +74,8 @@ _LEVEL_OF = {
     READ | WRITE: OplockLevel.LEVEL_ONE,
     ALL: OplockLevel.BATCH,
 }
+CACHING = tuple(Caching(bits) for bits in range(ALL + 1))
+"""The flags by their bits: looking them up costs a tenth of making them."""
 _LEASE_STATES = frozenset({READ, READ | HANDLE, READ | WRITE, ALL})
 
 
@@ -196,7 +198,7 @@ class Oplocks:
             holder = Holder(self, opener, listener, _CACHING_OF[new_level], granular=False)
             self._join(holder, opener)
             self.holders.append(holder)
-        return OplockGrant(new_level, Caching(_CACHING_OF[new_level]))
+        return OplockGrant(new_level, CACHING[_CACHING_OF[new_level]])
 
     def _grantable(
         self,
@@ -245,7 +247,7 @@ class Oplocks:
         elif not holder.breaking and granted == wanted and granted & holder.caching == holder.caching:
             holder.caching = granted
         self._join(holder, opener)
-        return OplockGrant(OplockLevel.GRANULAR, Caching(holder.caching), holder.breaking)
+        return OplockGrant(OplockLevel.GRANULAR, CACHING[holder.caching], holder.breaking)
 
     @staticmethod
     def _join(holder: Holder, opener: Open) -> None:

@@ -28,32 +28,26 @@ class SmbLease:
     Owned by `SmbServer.leases`; created by the first open with its key; gone with the last.
     key         16 bytes, chosen by the client;  version  1 or 2, of the create context
     epoch       counts changes of the state, 16 bits (version 2)
+    oplock_key  under which the file-system layer knows the holder;  record_key  the primary key of its row
     """
 
     __slots__ = (
-        "_path", "client_guid", "epoch", "key", "name", "opens", "parent_key", "server", "version",
+        "_path", "client_guid", "epoch", "key", "name", "opens", "oplock_key", "parent_key", "record_key", "server",
+        "version",
     )  # fmt: skip
 
     def __init__(self, server: SmbServer, client_guid: bytes, key: bytes, name: str, version: int) -> None:
         self.server = server
         self.client_guid = client_guid
         self.key = key
+        self.oplock_key = client_guid + key
+        self.record_key = client_guid.hex(), key.hex()
         self.name = name
         self._path = ""
         self.version = version
         self.parent_key: bytes | None = None
         self.epoch = 0
         self.opens: dict[SmbOpen | DisconnectedOpen, None] = {}  # oldest first
-
-    @property
-    def oplock_key(self) -> bytes:
-        """The key under which the file-system layer knows the holder."""
-        return self.client_guid + self.key
-
-    @property
-    def record_key(self) -> tuple[str, str]:
-        """The primary key of its row."""
-        return self.client_guid.hex(), self.key.hex()
 
     def state(self) -> Caching:
         """What the client may cache now."""

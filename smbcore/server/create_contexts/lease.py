@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
@@ -26,7 +27,8 @@ if TYPE_CHECKING:
 
     from smbcore.wire.types import Buffer
 
-_GRANTABLE: Final = {0, 1, 3, 5, 7}
+_UNUSUAL: Final = re.compile(r"[/:]|\.\.|\\$")
+_GRANTABLE: Final = {int(caching): caching for caching in map(Caching, (0, 1, 3, 5, 7))}
 _V2: Final = 2
 
 
@@ -47,8 +49,11 @@ class Lease(ContextHandler):
     @staticmethod
     def file_name(plan: CreatePlan) -> str:
         """Return the file of the request as leases name it.  Raises what a path can be refused with."""
-        target = parse_path(plan.msg.name)
-        return lease_name(plan.rq.tree.share.name, "\\".join(target.names), target.stream)
+        path, stream = plan.msg.name, ""
+        if _UNUSUAL.search(path) is not None:
+            target = parse_path(path)
+            path, stream = "\\".join(target.names), target.stream
+        return lease_name(plan.rq.tree.share.name, path, stream)
 
     def wanted(self, plan: CreatePlan) -> bool:
         """Tell whether the context counts: a lease is asked for, and client and share have leases."""
@@ -91,7 +96,7 @@ class Lease(ContextHandler):
         before = lease.state()
         lease.add(open_)
         wanted = self._request.lease_state & 7
-        asked = Caching(wanted) if wanted in _GRANTABLE else Caching.NONE
+        asked = _GRANTABLE.get(wanted, Caching.NONE)
         if plan.rq.server.conduct.withholds(plan.rq.session):
             asked = Caching.NONE
         grant = plan.file.request_oplock(OplockLevel.GRANULAR, asked, lease, lease.oplock_key)
