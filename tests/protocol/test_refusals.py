@@ -24,6 +24,7 @@ from smbcore.wire.change_notify import ChangeNotifyRequest
 from smbcore.wire.close import CloseRequest
 from smbcore.wire.echo import EchoRequest
 from smbcore.wire.flush import FlushRequest
+from smbcore.wire.header import FLAG_SIGNED
 from smbcore.wire.ioctl import IoctlRequest
 from smbcore.wire.lock import LOCK_SHARED, LockElement, LockRequest
 from smbcore.wire.logoff import LogoffRequest
@@ -156,6 +157,19 @@ async def test_unknown_session(server, command, dialect):
     for unknown in (0, 0x12345678, other.session.session_id, 0xFFFFFFFFFFFFFFFF):
         how = How(session_id=unknown)
         assert (await raw.call(IN_SESSION[command](file_id), how)).status is Status.USER_SESSION_DELETED
+
+
+@DIALECTS
+@each(IN_SESSION)
+async def test_before_the_first_sign_in(server, command, dialect):
+    """docs/decisions/0019: somebody else's session is as unknown as one that is not there"""
+    owner, file_id = await with_file(server, dialect)
+    raw = await server.negotiated(only(dialect))
+    for named in (0, 0x12345678, owner.session.session_id):
+        response = await raw.call(IN_SESSION[command](file_id), How(session_id=named))
+        assert response.status is Status.USER_SESSION_DELETED
+        assert not response.flags & FLAG_SIGNED
+    (await owner.flush(file_id)).expect()
 
 
 @DIALECTS
