@@ -7,7 +7,14 @@ from typing import Final
 
 from smbcore.fsa.quota import QuotaScan
 from smbcore.nt.errors import WireError
-from smbcore.nt.info.classes import FILE_FULL_EA_INFORMATION, FILE_ID_INFORMATION, FILE_NORMALIZED_NAME_INFORMATION
+from smbcore.nt.info.classes import (
+    FILE_FS_FULL_SIZE_INFORMATION,
+    FILE_FS_FULL_SIZE_INFORMATION_EX,
+    FILE_FS_SIZE_INFORMATION,
+    FILE_FULL_EA_INFORMATION,
+    FILE_ID_INFORMATION,
+    FILE_NORMALIZED_NAME_INFORMATION,
+)
 from smbcore.nt.info.ea import decode_names
 from smbcore.nt.info.quota import decode_sids
 from smbcore.nt.sid import Sid
@@ -28,6 +35,9 @@ _NEEDED = Struct("<I")
 _RESTART_SCAN: Final = 0x01
 _RETURN_SINGLE_ENTRY: Final = 0x02
 _INDEX_SPECIFIED: Final = 0x04
+_SIZES: Final = frozenset(
+    {FILE_FS_SIZE_INFORMATION, FILE_FS_FULL_SIZE_INFORMATION, FILE_FS_FULL_SIZE_INFORMATION_EX}
+)
 _NEWER: Final = {FILE_ID_INFORMATION: DIALECT_300, FILE_NORMALIZED_NAME_INFORMATION: DIALECT_311}
 
 
@@ -42,7 +52,7 @@ async def query_info(rq: SmbRequest, msg: QueryInfoRequest) -> QueryInfoResponse
     try:
         if msg.info_type == INFO_QUOTA and not rq.tree.share.is_pipe:
             return QueryInfoResponse(await _query_quota(rq, msg))
-        if msg.info_type == INFO_FILESYSTEM and not rq.tree.share.is_pipe:
+        if msg.info_type == INFO_FILESYSTEM and msg.info_class in _SIZES and not rq.tree.share.is_pipe:
             await _count_files(rq)
         return QueryInfoResponse(_query(rq, msg))
     except NtError as error:
