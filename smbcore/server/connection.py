@@ -77,6 +77,7 @@ class SmbConnection:
     Owned by `SmbServer.connections`; created by a listener; ended by `close`.
     dialect               0 until negotiated, 0x02FF after a multi-protocol negotiate that was answered with the
     wildcard
+    client_guid           the client's; zeros in 2.0.2, which knows no clients;  negotiated_guid  as the client sent it
     channels              session id -> this connection's channel of that session (sessions in progress included)
     bindings              session id -> the channel of a session that this connection is being bound to
     ended                 session id -> what signed the replies of a session that has ended, for the latest few
@@ -91,7 +92,7 @@ class SmbConnection:
         "_async", "_auth_timer", "_limits_told", "_next_async_id", "_pending", "_silent", "acknowledged", "bindings",
         "channels", "cipher", "client_capabilities", "client_guid", "client_name", "client_security_mode", "closed",
         "commands", "created_at", "dialect", "ended", "max_read", "max_transact", "max_write", "name",
-        "negotiate_message", "negotiated_dialects", "number", "preauth", "server", "server_capabilities",
+        "negotiated_dialects", "negotiated_guid", "number", "preauth", "server", "server_capabilities",
         "server_security_mode", "signing_algorithm", "stalled", "supports_multi_credit", "supports_notifications",
         "transport", "window",
     )  # fmt: skip
@@ -105,6 +106,7 @@ class SmbConnection:
         self.window = CommandWindow(server.config.max_credits)
         self.dialect = 0
         self.negotiated_dialects: tuple[int, ...] = ()
+        self.negotiated_guid = bytes(16)
         self.client_guid = bytes(16)
         self.client_name = ""
         self.client_capabilities = 0

@@ -19,6 +19,7 @@ from smbcore.server.conduct import ConductTable
 from smbcore.server.conformance import ControlledConnection
 from smbcore.server.connection import SmbConnection, Transport
 from smbcore.server.disconnected import DisconnectedOpens
+from smbcore.server.interfaces import Interfaces
 from smbcore.server.lease import LeaseTable
 from smbcore.server.pipe_context import SessionPipeContext
 from smbcore.server.record import OpenRecord, RecordIndex
@@ -89,6 +90,7 @@ class SmbServer:
     opens             32-bit key -> open;  trees  32-bit key -> tree connect
     disconnected      opens whose client is away;  index  what outlives connections, by the names clients give it
     allowance         who may have how much kept;  conduct  who does not answer breaks
+    interfaces        where further channels can reach the server
     persistent_high   upper half of the persistent file ids of this run
     """
 
@@ -120,6 +122,7 @@ class SmbServer:
         self.index = RecordIndex()
         self.allowance = Allowance()
         self.conduct = ConductTable(self)
+        self.interfaces = Interfaces(clock)
         self.connections: set[SmbConnection] = set()
         self.sessions: dict[int, SmbSession] = {}
         self.sessions_by_key: dict[int, SmbSession] = {}

@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Final
 
+from smbcore.nt.errors import WireError
 from smbcore.nt.info import fsctl, offload
 from smbcore.nt.info.interfaces import encode_interfaces
 from smbcore.nt.status import NtError, Status
 from smbcore.proto.errors import ProtocolViolation
-from smbcore.proto.keys import DIALECT_202, DIALECT_300, DIALECT_311
-from smbcore.server import interfaces
+from smbcore.proto.keys import DIALECT_202, DIALECT_311
 from smbcore.server.open import SmbOpen
 from smbcore.server.record import Kind, OpenRecord
 from smbcore.server.reporting import report
 from smbcore.server.request import SmbRequest
 from smbcore.wire.ioctl import FLAG_IS_FSCTL, IoctlRequest, IoctlResponse
+from smbcore.wire.negotiate import Capabilities
 
 _VALIDATE_SIZE: Final = 24
 _RESUME_KEY_SIZE: Final = 32
@@ -84,17 +85,20 @@ async def on_open(rq: SmbRequest, msg: IoctlRequest) -> bytes:
 async def validate_negotiate(rq: SmbRequest, msg: IoctlRequest) -> bytes:
     """Confirm what was negotiated; a client that remembers something else was tampered with  [MS-SMB2 3.3.5.15.12].
 
-    Every mismatch drops the connection.
+    Every mismatch drops the connection, and so does a request that cannot be answered.
     """
     connection = rq.connection
     if rq.dialect == DIALECT_311:
         raise ProtocolViolation("VALIDATE_NEGOTIATE_INFO on a 3.1.1 connection")
-    asked = fsctl.ValidateNegotiateRequest.decode(msg.input)
+    try:
+        asked = fsctl.ValidateNegotiateRequest.decode(msg.input)
+    except WireError as error:
+        raise ProtocolViolation(f"VALIDATE_NEGOTIATE_INFO: {error}") from error
     if msg.max_output_response < _VALIDATE_SIZE:
-        raise NtError(Status.INVALID_PARAMETER, "no room for the answer")
+        raise ProtocolViolation("VALIDATE_NEGOTIATE_INFO without room for the answer")
     mismatch = (
         asked.capabilities != connection.client_capabilities
-        or bytes(asked.client_guid) != connection.client_guid
+        or bytes(asked.client_guid) != connection.negotiated_guid
         or asked.security_mode != connection.client_security_mode
         or tuple(asked.dialects) != connection.negotiated_dialects
     )
@@ -109,10 +113,13 @@ async def validate_negotiate(rq: SmbRequest, msg: IoctlRequest) -> bytes:
 
 
 async def query_network_interfaces(rq: SmbRequest, msg: IoctlRequest) -> bytes:
-    """Tell the addresses that further channels may use  [MS-SMB2 3.3.5.15.11]."""
-    if rq.dialect < DIALECT_300 or not rq.server.config.multi_channel:
-        raise NtError(Status.NOT_SUPPORTED, "no multi-channel in this dialect")
-    output = encode_interfaces(interfaces.usable(rq.connection.transport.local_address))
+    """Tell the addresses that further channels may use  [MS-SMB2 3.3.5.15.11].
+
+    Raises NOT_SUPPORTED where the connection has not agreed on multi-channel, BUFFER_TOO_SMALL.
+    """
+    if not rq.connection.server_capabilities & Capabilities.MULTI_CHANNEL:
+        raise NtError(Status.NOT_SUPPORTED, "multi-channel was not agreed on")
+    output = encode_interfaces(rq.server.interfaces.usable(rq.connection.transport.local_address))
     if len(output) > msg.max_output_response:
         raise NtError(Status.BUFFER_TOO_SMALL, "network interfaces")
     return output

@@ -28,6 +28,7 @@ async def negotiate(rq: SmbRequest, msg: NegotiateRequest) -> NegotiateResponse:
     if dialect >= DIALECT_210:
         connection.client_guid = bytes(msg.client_guid)
     connection.negotiated_dialects = tuple(msg.dialects)
+    connection.negotiated_guid = bytes(msg.client_guid)
     contexts: list[NegotiateContext] = []
     if dialect == DIALECT_311:
         contexts = negotiation.negotiate_contexts(connection, msg.contexts)

@@ -294,6 +294,8 @@ class TcpListener:
         self._sock = sock
         self._loop = asyncio.get_running_loop()
         self._loop.add_reader(sock, self._acceptable)
+        self._host = self.address[0]
+        server.interfaces.listening.append(self._host)
 
     @property
     def address(self) -> tuple[str, int]:
@@ -304,6 +306,7 @@ class TcpListener:
     def close(self) -> None:
         """Stop listening; connections live on. Idempotent."""
         if self._sock.fileno() >= 0:
+            self._server.interfaces.listening.remove(self._host)
             self._loop.remove_reader(self._sock)
             self._sock.close()
 
