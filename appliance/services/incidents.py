@@ -11,8 +11,8 @@ from smbcore.state.incidents import MANY
 _SENTENCES: Final = {
     "handle.reconnect": "{who} asked for {what} back and was refused: {why}",
     "handle.replay": "{who} repeated the request that had opened {what} and was refused: {why}",
-    "handle.keep": "{who} opened {what}, but it will not be kept if the connection is lost: {why}",
-    "open.limit": "{who} could not open {what}: {why}",
+    "handle.keep": "{who} opens {what} that are not kept if the connection is lost: {why}",
+    "open.limit": "{who} could not open more {what}: {why}",
     "session.bind": "{who} could not add a connection to the {what}: {why}",
     "session.previous": "{who} asked for the end of the {what}, which goes on: {why}",
     "caching.withhold": "{who} gets no more oplocks and leases for now: {why}",

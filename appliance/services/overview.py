@@ -20,6 +20,7 @@ from appliance.services.folders import is_usable
 from appliance.services.holdings import list_nodes
 from appliance.services.paging import PageRequest
 from appliance.services.shares import list_shares
+from appliance.services.words import plural
 from appliance.services.work import Work
 from smbcore.control.messages import Counters, ListCounters, Ping
 from smbcore.state.schema import account, session
@@ -90,7 +91,10 @@ def read_overview(work: Work) -> Overview:
         ).one()
         page = PageRequest(limit=_BUSIEST, sort="-opens")
         return Overview(
-            attention=tuple(_attention(work, connection, found_shares, volumes, is_alive=counters is not None)),
+            attention=(
+                *_attention(work, connection, found_shares, volumes, is_alive=counters is not None),
+                *_of_clients(counters or {}),
+            ),
             counts=count_activity(connection),
             busiest=tuple(list_sessions(connection, page=page).items),
             shares=tuple(sorted(found_shares, key=lambda share: -share.opens)[:_BUSIEST]),
@@ -155,6 +159,15 @@ def _attention(
         detail = "Add the people who should use the shares."
         found.append(Attention("info", "There are no users yet", detail, "Add a user", "/people/users/new"))
     return found
+
+
+def _of_clients(counters: Mapping[str, int]) -> list[Attention]:
+    count = counters.get("caching_withheld", 0)
+    if not count:
+        return []
+    title = f"{plural(count, 'client does', 'clients do')} not give back what they cache"
+    detail = "Others had to wait for them, so they get no more oplocks and leases for now. They may be hung or asleep."
+    return [Attention("warn", title, detail, "See sessions", "/activity/sessions")]
 
 
 def _volumes(shares: list[Share]) -> tuple[Volume, ...]:

@@ -99,6 +99,11 @@ class ConductTable:
         conduct.in_a_row = max(limit - 1, 0)
         return False
 
+    def withheld(self) -> int:
+        """Return the number of clients that get no oplocks for now."""
+        now = self._server.clock.monotonic()
+        return sum(conduct.until is not None and now < conduct.until for conduct in self._clients.values())
+
     def figures(self, session: SmbSession) -> tuple[int, bool]:
         """Return how many breaks the client of a session has left unanswered, and whether it gets oplocks no more."""
         conduct = self._clients.get(_client(session)) if self._clients else None

@@ -186,6 +186,7 @@ class Management:
                 "tcons": len(server.trees),
                 "opens": len(server.opens),
                 "opens_disconnected": len(server.disconnected),
+                "caching_withheld": server.conduct.withheld(),
             }
         )
 

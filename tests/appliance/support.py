@@ -74,7 +74,8 @@ class FakeCore:
             case ReloadConfiguration() | DisconnectUser():
                 return Done()
             case ListCounters():
-                return Counters({"opens": 1, "opens_restored": 37})
+                withheld = sum(count > 2 for count in self.unanswered.values())
+                return Counters({"opens": 1, "opens_restored": 37, "caching_withheld": withheld})
             case ListUnanswered():
                 return Unanswered(self.unanswered, [key for key, count in self.unanswered.items() if count > 2])
             case ListWaiting():

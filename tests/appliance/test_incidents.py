@@ -57,6 +57,13 @@ async def test_synthetic_data_has_one(service, api, tmp_path):
      "Somebody at 10.0.0.9 could not sign in without a name: the user or the client is not admitted."),
     (("", "sign_in", "user anna", "refused", "10.0.0.9", {"over": "SMB", "condition": "unencrypted"}),
      "Somebody at 10.0.0.9 could not sign in as user anna: the connection is not encrypted, as it must be for this user."),
+    (("bob", "handle.keep", "files of docs", "refused", "10.0.0.7", {"condition": "client_limit"}),
+     ("bob at 10.0.0.7 opens files of docs that are not kept if the connection is lost: the client has as many handles "
+      "to be kept as it may have.")),
+    (("bob", "open.limit", "files of docs", "refused", "10.0.0.7", {"condition": "session_limit"}),
+     "bob at 10.0.0.7 could not open more files of docs: the session has as many as it may have."),
+    (("bob", "caching.withhold", "", "refused", "10.0.0.7", {"condition": "unanswered", "breaks": 3}),
+     "bob at 10.0.0.7 gets no more oplocks and leases for now: it does not answer when the server asks for them back."),
     (("bob", "session.previous", "session of anna", "refused", "10.0.0.7", {"condition": "user"}),
      "bob at 10.0.0.7 asked for the end of the session of anna, which goes on: it is another user's."),
     (("", "handle.reconnect", "", "refused", "10.0.0.7", {"condition": MANY, "times": 4000}),

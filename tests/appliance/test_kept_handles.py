@@ -73,6 +73,12 @@ async def test_pages(service, busy_browser):
     assert "gets no more oplocks and leases" in page
 
 
+async def test_the_overview_points_at_clients_that_do_not_answer(service, browser):
+    assert "not give back what they cache" not in (await browser.get("/")).text
+    service.core.unanswered = {"7": 3, "8": 1}
+    assert "1 client does not give back what they cache" in (await browser.get("/")).text
+
+
 async def test_limits_are_settings(service, api):
     found = await api.get("/api/v1/settings")
     assert found.json()["max_kept_per_client"] == 4096

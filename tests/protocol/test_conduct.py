@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from smbcore.control.messages import ListUnanswered, Pong, Unanswered
+from smbcore.control.messages import ListCounters, ListUnanswered, Pong, Unanswered
 from smbcore.nt.clock import ManualClock
 from smbcore.nt.create import FILE_OPEN_IF
 from smbcore.server.conduct import PROBATION
@@ -197,3 +197,6 @@ async def test_administrators_are_told_who_it_is(server):
     assert await management.handle(ListUnanswered()) == Unanswered({str(session.key): 1}, [])
     await ignore(server, raw, "2")
     assert await management.handle(ListUnanswered()) == Unanswered({str(session.key): 2}, [str(session.key)])
+    assert (await management.handle(ListCounters())).values["caching_withheld"] == 1
+    server.clock.advance(PROBATION + 1)
+    assert (await management.handle(ListCounters())).values["caching_withheld"] == 0
