@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from appliance.services import people
 from appliance.synthetic import fill
+from smbcore.control.messages import Usage
 from tests.appliance.support import PASSWORD, add_administrator
 
 AXE = Path(__file__).parent / "axe-core@4.14.1" / "axe.min.js"
@@ -18,6 +20,7 @@ PAGES = (
     "/activity/nodes",
     "/shares",
     "/shares/Projects",
+    "/shares/Projects/quotas",
     "/shares/Accounting/edit",
     "/people/users",
     "/people/users/anna",
@@ -45,6 +48,9 @@ def test_no_page_has_accessibility_violations(browser, site, tmp_path, colours):
     page = context.new_page()
     add_administrator(site.state)
     fill(site.state.engine, site.state.key, tmp_path / "folders", site.state.clock.now())
+    with site.state.engine.connect() as connection:
+        anna = next(user.sid for user in people.list_users(connection) if user.name == "anna")
+    site.core.usage = Usage(1 << 40, 1 << 39, 1 << 38, "counted", 7 << 30, {anna: 5 << 30, "S-1-5-21-1-2-3-9": 2 << 30})
     page.goto("/sign-in")
     found = violations(page)
     page.fill("#f-name", "admin")
