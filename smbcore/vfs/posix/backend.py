@@ -28,6 +28,7 @@ from smbcore.vfs.posix import changes, names, probe, snapshots, xattr
 from smbcore.vfs.posix.claims import Claims
 from smbcore.vfs.posix.directory import LARGE, DirectoryIndex, DirectoryIndexes, NameChange
 from smbcore.vfs.posix.errors import nt_error
+from smbcore.vfs.posix.file_ids import FileIds
 from smbcore.vfs.posix.inotify import LocalObserver
 from smbcore.vfs.posix.kernel import kernel_time_ns
 from smbcore.vfs.posix.local_programs import LocalPrograms
@@ -51,10 +52,7 @@ _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY
 _ALL_ONES = 0xFFFF_FFFF_FFFF_FFFF
 _SCANS = 2
 """Tries to scan a directory while nothing changes it."""
-_KNOWN_IDS = 16_384
 _SNAPSHOT_WORKERS = 1
-_ID_SEARCH = 200_000
-"""Directory entries that a search for a file id looks at before it gives up."""
 
 
 class PosixBackend(Backend):
@@ -104,7 +102,6 @@ class PosixBackend(Backend):
         self._serial = zlib.crc32(b"%d:%d" % (os.fstatvfs(self.root).f_fsid, facts.st_ino))
         self._label = label or Path(f"/proc/self/fd/{self.root}").readlink().name
         self._creation_time = xattr.birth_of(self.root, facts)
-        self._known_ids: dict[int, tuple[str, ...]] = {}
         self._resolver = Resolver(self.root, use_openat2=use_openat2)
         self.read_only = read_only
         self.case_sensitive = case_sensitive
@@ -115,6 +112,7 @@ class PosixBackend(Backend):
         self.page_cache = PageCache()
         self.xattrs = xattr.XattrStore(self.side, now=now)
         self.indexes = DirectoryIndexes(now=now)
+        self.ids = FileIds(self.pool, self.open_directory, self.file_id)
         self.streams = Streams(self)
         self.sweeper = Sweeper(self.side, self.pool)
         self.shared = None if programs is None else SharedFiles(self._resolver, programs)
@@ -146,11 +144,12 @@ class PosixBackend(Backend):
             raise NtError(Status.INVALID_PARAMETER, "no file has this id")
         if file_id == self.file_id(self.device, os.fstat(self.root).st_ino):
             return await self.open(())
-        path = self._known_ids.get(file_id)
-        node = None if path is None else await self._open_if(path, file_id)
+        node = self._open_if(self.ids.known(file_id), file_id)
         if node is None:
-            path = await self.pool.run(self._search_id, file_id)
-            node = await self._open_if(path, file_id)
+            try:
+                node = self._open_if(await self.ids.find(file_id), file_id)
+            except OSError as error:
+                raise nt_error(error, "look for a file by its id") from error
         if node is None:
             raise NtError(Status.OBJECT_NAME_NOT_FOUND, f"no file with id {file_id:#x}")
         return node
@@ -350,9 +349,7 @@ class PosixBackend(Backend):
         if kind not in (stat.S_IFREG, stat.S_IFDIR) and not (kind == stat.S_IFLNK and flags & os.O_PATH):
             os.close(descriptor)
             raise NtError(Status.ACCESS_DENIED, f"{path[-1]!r} is a device, FIFO or socket")
-        if len(self._known_ids) >= _KNOWN_IDS:
-            self._known_ids.clear()
-        self._known_ids[self.file_id(status.st_dev, status.st_ino)] = path
+        self.ids.note(self.file_id(status.st_dev, status.st_ino), path)
         node = PosixNode(self, descriptor, status, path, writable=flags & os.O_RDWR != 0)
         node.at_open = status
         return node
@@ -425,14 +422,14 @@ class PosixBackend(Backend):
             return self.indexes.scan(directory)
         return await self.pool.run(self.indexes.scan, directory)
 
-    async def _open_if(self, path: tuple[str, ...] | None, file_id: int) -> Node | None:
+    def _open_if(self, path: tuple[str, ...] | None, file_id: int) -> Node | None:
         """Open `path` if it still is the file with this id."""
         if path is None:
             return None
         try:
             node = self._open_exact(path, _READ)
         except (OSError, NtError):
-            self._known_ids.pop(file_id, None)
+            self.ids.forget(file_id)
             return None
         device, inode = os.fstat(node.descriptor)[2], os.fstat(node.descriptor)[1]
         if self.file_id(device, inode) == file_id:
@@ -440,40 +437,10 @@ class PosixBackend(Backend):
         node.close()
         return None
 
-    def _search_id(self, file_id: int) -> tuple[str, ...] | None:
-        """Walk the tree for an inode number; runs in the pool.  Errors: NOT_SUPPORTED if the tree is too large."""
-        left = _ID_SEARCH
-        waiting: list[tuple[str, ...]] = [()]
-        while waiting:
-            path = waiting.pop()
-            for name, inode, is_directory in data_entries(self._resolver, path):
-                left -= 1
-                if left == 0:
-                    raise NtError(Status.NOT_SUPPORTED, "too many files to search for an id")
-                if inode == file_id:
-                    return (*path, name)
-                if is_directory:
-                    waiting.append((*path, name))
-        return None
-
 
 def _close_all(descriptors: Sequence[int]) -> None:
     for descriptor in descriptors:
         os.close(descriptor)
-
-
-def data_entries(resolver: Resolver, path: tuple[str, ...]) -> list[tuple[str, int, bool]]:
-    """Return (name, inode, is directory) of the entries of a directory; nothing where it vanished."""
-    try:
-        directory = resolver.open(_joined(path), _DIRECTORY)
-    except (OSError, NtError):
-        return []
-    try:
-        with os.scandir(directory) as listed:
-            found = [(names.from_listed(e.name), e.inode(), e.is_dir(follow_symlinks=False)) for e in listed]
-    finally:
-        os.close(directory)
-    return [entry for entry in found if not is_reserved(entry[0])]
 
 
 def _joined(path: Sequence[str]) -> bytes:
