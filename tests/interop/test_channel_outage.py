@@ -34,7 +34,7 @@ from smbcore.wire.ioctl import IoctlRequest
 from smbcore.wire.oplock_break import LeaseBreakNotification
 from smbcore.wire.read import ReadRequest
 from smbcore.wire.types import ANY_FILE_ID
-from smbcore.wire.write import WriteRequest
+from smbcore.wire.write import FLAG_WRITE_THROUGH, WriteRequest
 from tests.chaos.proxy import Proxy
 
 RECORD = 4096
@@ -43,6 +43,8 @@ CUT_AT = 20
 IN_FLIGHT = 6
 NAME = "records.bin"
 KEY = b"lease key number"
+ROUNDS = 12
+SEEDS = (1, 2, 3)
 RWH, RH = 7, 3
 
 
@@ -135,8 +137,8 @@ class Transfer:
 
     # -- records --
 
-    async def send(self, raw: RawClient, number: int, data: bytes) -> Written:
-        body = WriteRequest(self.file_id, number * RECORD, data)
+    async def send(self, raw: RawClient, number: int, data: bytes, flags: int = 0) -> Written:
+        body = WriteRequest(self.file_id, number * RECORD, data, flags=flags)
         return Written(number, data, await raw.begin(body, self.how()))
 
     def acknowledged(self, written: Written, response: Response) -> None:
@@ -296,4 +298,54 @@ async def test_a_channel_that_never_comes_back_is_forgotten(transfer: Transfer) 
     await eventually(lambda: not transfer.proxies[0].pairs)
     await transfer.check(survivor, 1)
     (await survivor.close(transfer.file_id)).expect()
+    assert content(transfer) == expected(transfer)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+async def test_outages_at_random(transfer: Transfer, seed: int) -> None:
+    """Many writes at a time over both channels, some of them slow; one channel after the other is reset or stalls."""
+    dice = random.Random(seed)
+    stuck: list[Written] = []
+    for version in range(1, ROUNDS + 1):
+        # 1 writes to different records are under way on both channels
+        numbers = dice.sample(range(RECORDS), 2 * IN_FLIGHT)
+        lost = dice.randrange(2)
+        dying, survivor = transfer.channels[lost], transfer.channels[1 - lost]
+        (pair,) = transfer.proxies[lost].pairs
+        sent = []
+        for number in numbers:
+            raw = dice.choice(transfer.channels)
+            flags = dice.choice((0, FLAG_WRITE_THROUGH))
+            sent.append((raw, await transfer.send(raw, number, record(number, version), flags)))
+            for _ in range(dice.choice((0, 0, 3, 30))):
+                await asyncio.sleep(0)
+        # 2 one of them fails
+        resets = dice.random() < 0.5
+        if resets:
+            pair.close(reset=True)
+            await dying.connection.wait_lost()
+        else:
+            pair.flowing.clear()
+        transfer.sequence += 1
+        # 3 what the other one carried is answered; what the lost one did not answer is repeated
+        for raw, written in sent:
+            if raw is survivor:
+                transfer.acknowledged(written, await written.pending.response())
+            elif written.pending.final.done() and not written.pending.final.exception():
+                transfer.acknowledged(written, written.pending.final.result())
+            else:
+                stuck += [] if resets else [written]
+                await transfer.repeat(survivor, written)
+        await transfer.write(survivor, numbers[0], version + 100)
+        # 4 the channel comes back: a new one, or the old one with what was stuck in it
+        if resets:
+            transfer.channels[lost] = await transfer.bound(transfer.proxies[lost], survivor)
+        pair.flowing.set()
+        for written in stuck:
+            status = (await written.pending.response()).status
+            assert status in (Status.SUCCESS, Status.FILE_NOT_AVAILABLE)  # made before the outage, or too late
+        stuck.clear()
+        for number in numbers:
+            await transfer.check(dice.choice(transfer.channels), number)
+    (await transfer.channels[0].close(transfer.file_id)).expect()
     assert content(transfer) == expected(transfer)
