@@ -107,6 +107,15 @@ def search(
     return tuple(Record(*row) for row in connection.execute(query))
 
 
+def keep_newest_refusals(connection: Connection, action: str, number: int) -> None:
+    """Remove all but the newest `number` entries that say that this action was refused; no others."""
+    refused = (audit.c.action == action, audit.c.outcome == "refused")
+    too_many = select(audit.c.id).where(*refused).order_by(audit.c.id.desc()).offset(number).limit(1)
+    last = connection.scalar(too_many)
+    if last is not None:
+        connection.execute(delete(audit).where(*refused, audit.c.id <= last))
+
+
 def prune(connection: Connection, *, before: datetime) -> int:
     """Remove records older than a time; return how many."""
     return connection.execute(delete(audit).where(audit.c.at < before)).rowcount

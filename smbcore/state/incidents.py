@@ -4,7 +4,8 @@ Theory of operation.  Whoever can reach the server can make it refuse things, as
 waits for the log, and the log grows only so fast: `report` is a look-up in a dictionary, and the mirror's writer takes
 what is new or has changed with its next batch.  What is reported again within `WINDOW` seconds does not become another
 record: the one there is counts how often, and when last.  One address gets at most `PER_ADDRESS` records a window and
-all of them together `TOTAL`; what goes beyond is counted in one record per action that names no object.
+all of them together `TOTAL`; what goes beyond is counted in one record per action that names no object. Of each action
+the newest `KEPT` records stay, so that neither days of it fill the disk, nor does one sort of records push out another.
 """
 
 from __future__ import annotations
@@ -30,6 +31,11 @@ PER_ADDRESS: Final = 16
 
 TOTAL: Final = 512
 """Records that all addresses together can cause in a window."""
+
+KEPT: Final = 20_000
+"""Records of refusals that stay, of each action."""
+
+_TIDY_EVERY: Final = 500
 
 MANY: Final = "many"
 """The condition of a record that counts what was too much to be told one by one."""
@@ -157,8 +163,8 @@ class Incidents:
                 self._changed[pending.entry] = None
 
 
-def write(engine: Engine, batch: Iterable[Pending]) -> list[int]:
-    """Store a batch, all or nothing; return the numbers of the records."""
+def write(engine: Engine, batch: Iterable[Pending], kept: int = KEPT) -> list[int]:
+    """Store a batch, all or nothing, and now and then remove the oldest records; return the numbers of the records."""
     with writing(engine) as connection:
         numbers = []
         for pending in batch:
@@ -170,7 +176,10 @@ def write(engine: Engine, batch: Iterable[Pending]) -> list[int]:
             entry = audit.Entry(
                 incident.actor, incident.action, incident.object, "refused", incident.address, _detail(pending)
             )
-            numbers.append(audit.record(connection, entry, now=pending.at))
+            number = audit.record(connection, entry, now=pending.at)
+            numbers.append(number)
+            if number % _TIDY_EVERY == 0:
+                audit.keep_newest_refusals(connection, incident.action, kept)
         return numbers
 
 

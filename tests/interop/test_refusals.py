@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import sqlite3
 
@@ -70,3 +71,20 @@ async def test_refusals_are_recorded(server):
     assert limit_record[:3] == ("handle.keep", USER, "files of files")
     assert limit_record[5]["condition"] == "client_limit"
     assert "wrong" not in json.dumps(log_of(server))
+
+
+async def test_handles_that_survived_a_restart_count(server):
+    """1 one handle is kept over a restart  2 there is no room for another  3 it is reclaimed and closed: there is."""
+    raw = await connected(server)
+    file_id = (await durable(raw, leased=True)).expect().body.file_id
+    await eventually(lambda: bool(ask(server, "select key from open where durable = 'durable'")))
+    await asyncio.to_thread(server.stop)
+    raw.connection.close()
+    await asyncio.to_thread(server.start)
+    raw = await connected(server)
+    response = (await durable(raw, name="second.txt", guid=b"another create g")).expect()
+    assert granted(response, DURABLE_REQUEST_V2) is None
+    file_id = (await reclaimed(raw, file_id, leased=True)).expect().body.file_id
+    (await raw.close(file_id)).expect()
+    response = (await durable(raw, name="third.txt", guid=b"a third create g")).expect()
+    assert granted(response, DURABLE_REQUEST_V2) is not None

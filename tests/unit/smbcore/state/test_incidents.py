@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import UTC, datetime
 
 import pytest
 from sqlalchemy import event
@@ -10,10 +11,12 @@ from sqlalchemy.exc import OperationalError
 
 from smbcore.nt.clock import ManualClock
 from smbcore.state import audit
+from smbcore.state.engine import writing
 from smbcore.state.errors import StateUnavailableError
-from smbcore.state.incidents import MANY, PER_ADDRESS, TOTAL, WINDOW, Incident, Incidents
+from smbcore.state.incidents import MANY, PER_ADDRESS, TOTAL, WINDOW, Incident, Incidents, write
 from smbcore.state.mirror import FLUSH_INTERVAL, Mirror
 
+NOW = datetime(2026, 11, 22, tzinfo=UTC)
 STOLEN = Incident(
     "handle.reconnect", "bob", "10.0.0.7", "data\\file.txt", "ACCESS_DENIED", "user", {"sid": "S-1-5-21-1-2-3-1001"}
 )
@@ -123,6 +126,24 @@ async def test_a_record_that_the_database_refuses_does_not_keep_others_out(mirro
     await mirror.flush()
     assert [record.action for record in records(mirror.engine)] == ["handle.reconnect"]
     assert "refuses a record of bad" in caplog.text
+
+
+def test_only_the_newest_refusals_of_an_action_stay(store):
+    """Days of failed sign-ins remove their own kind, and no deed of an administrator."""
+    with writing(store.engine) as connection:
+        audit.record(connection, audit.Entry("admin", "sign_in", "user admin"), now=NOW)
+        audit.record(connection, audit.Entry("admin", "share.create", "share docs"), now=NOW)
+    clock = ManualClock()
+    for day in range(4):
+        waiting = Incidents(clock)
+        for number in range(TOTAL):
+            waiting.report(Incident("sign_in", "", f"10.{day}.{number >> 8}.{number & 255}", condition="password"))
+        write(store.engine, waiting.take(), kept=100)
+    found = records(store.engine)
+    refused = [record for record in found if record.outcome == "refused"]
+    assert 100 <= len(refused) < 100 + 500
+    assert [record.action for record in found if record.outcome == "done"] == ["share.create", "sign_in"]
+    assert refused[0].address == f"10.3.{(TOTAL - 1) >> 8}.{(TOTAL - 1) & 255}"
 
 
 async def test_what_is_pending_at_the_end_is_stored(store):
