@@ -1,0 +1,230 @@
+"""When an answer waits for the database, and when not: rows of handles that are to survive  [docs/decisions/0016]."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from smbcore.nt.info.classes import FILE_DISPOSITION_INFORMATION, FILE_END_OF_FILE_INFORMATION
+from smbcore.server.promises import RENEW_AFTER
+from smbcore.wire.close import CloseRequest
+from smbcore.wire.lock import LOCK_EXCLUSIVE, LOCK_FAIL_IMMEDIATELY, LOCK_UNLOCK, LockElement, LockRequest
+from smbcore.wire.set_info import SetInfoRequest
+from smbcore.wire.write import WriteRequest
+from tests.protocol.durable import OTHER_CLIENT, connected, cut, durable, plain
+from tests.protocol.steps import create_request, turn
+
+EXCLUSIVE = LOCK_EXCLUSIVE | LOCK_FAIL_IMMEDIATELY
+RH = 3
+
+
+class Database:
+    """What the mirror does. `rows` is what a crash would leave; nothing gets there while `gate` is closed."""
+
+    def __init__(self):
+        self.pending, self.rows, self.commits = {}, {}, 0
+        self.gate = asyncio.Event()
+        self.gate.set()
+
+    def put(self, kind, key, source):
+        self.pending[kind, key] = source
+
+    def drop(self, kind, key):
+        self.pending[kind, key] = None
+
+    async def write_through(self, kind, key, source):
+        self.put(kind, key, source)
+        await self.stored(kind, [key])
+
+    async def stored(self, kind, keys):
+        await self.gate.wait()
+        self.commit([(kind, key) for key in keys])
+
+    async def flush(self):
+        self.commit(list(self.pending))
+
+    def commit(self, keys):
+        self.commits += 1
+        for key in keys:
+            if key in self.pending:
+                source = self.pending.pop(key)
+                self.rows[key] = source.row() if source is not None else None
+
+    def promised(self):
+        """The open that a restart would give back, if any."""
+        rows = [row for (kind, _), row in self.rows.items() if kind == "open" and row is not None]
+        kept = [row for row in rows if row["durable"]]
+        assert len(kept) <= 1
+        return kept[0] if kept else None
+
+
+@pytest.fixture
+async def database(manual):
+    manual.server.records = Database()
+    return manual.server.records
+
+
+async def stored(manual, database, share="data", **more):
+    """A durable open that the database has; the gate is closed now."""
+    raw = await connected(manual, share)
+    file_id = (await durable(raw, leased=True, share=7, **more)).expect().body.file_id
+    await database.flush()
+    assert database.promised()
+    database.gate.clear()
+    return raw, file_id
+
+
+async def held_back(database, pending):
+    """The answer is not there before the database has stored."""
+    await turn()
+    assert not pending.final.done()
+    database.gate.set()
+    return (await pending.response()).expect()
+
+
+def lock(file_id, offset, flags=EXCLUSIVE):
+    return LockRequest(file_id, [LockElement(offset, 4, flags)])
+
+
+# -- opening and closing --
+
+
+async def test_a_durable_open_does_not_wait(manual, database):
+    raw = await connected(manual)
+    database.gate.clear()
+    file_id = (await durable(raw, leased=True)).expect().body.file_id
+    (await raw.close(file_id)).expect()
+
+
+async def test_a_persistent_open_waits(manual, database):
+    raw = await connected(manual, "always")
+    database.gate.clear()
+    opening = asyncio.ensure_future(durable(raw, leased=True, persistent=True))
+    await turn()
+    assert not opening.done()
+    database.gate.set()
+    (await opening).expect()
+    assert database.promised()["durable"] == "persistent"
+
+
+async def test_closing_waits_only_for_more_than_the_handle(manual, database):
+    raw, file_id = await stored(manual, database)
+    (await raw.close(file_id)).expect()
+
+
+@pytest.mark.parametrize("how", ["locked", "to be deleted", "persistent"])
+async def test_a_row_is_gone_before_what_its_open_held(manual, database, how):
+    persistent = how == "persistent"
+    raw, file_id = await stored(manual, database, "always" if persistent else "data", persistent=persistent)
+    database.gate.set()
+    if how == "locked":
+        (await raw.lock(file_id, [LockElement(0, 4, EXCLUSIVE)])).expect()
+    elif how == "to be deleted":
+        (await raw.set_info(file_id, FILE_DISPOSITION_INFORMATION, b"\1")).expect()
+    manual.clock.advance(RENEW_AFTER)
+    await database.flush()
+    assert database.promised()
+    database.gate.clear()
+    await held_back(database, await raw.begin(CloseRequest(file_id)))
+    assert database.promised() is None
+
+
+# -- breaks --
+
+
+async def test_a_write_waits_until_it_is_known_that_nobody_caches(manual, database):
+    """1 RH, stored  2 another client writes: the notification leaves, the write waits  3 stored: no promise."""
+    raw, _ = await stored(manual, database, state=RH)
+    other = await connected_beside(manual, database)
+    handle = (await plain(other)).expect().body.file_id
+    pending = await other.begin(WriteRequest(handle, 0, b"changed"))
+    await raw.connection.breaks.get()
+    await held_back(database, pending)
+    assert database.promised() is None
+
+
+async def connected_beside(manual, database):
+    """Another client; signing in is stored first, too."""
+    database.gate.set()
+    other = await connected(manual, guid=OTHER_CLIENT)
+    database.gate.clear()
+    return other
+
+
+async def test_an_opener_waits_for_the_answer_and_the_row(manual, database):
+    raw, _ = await stored(manual, database)
+    other = await connected_beside(manual, database)
+    pending = await other.begin(create_request("file.txt"))
+    notice = (await raw.connection.breaks.get()).body
+    answer = asyncio.ensure_future(raw.acknowledge_lease_break(notice.lease_key, notice.new_lease_state))
+    await held_back(database, pending)
+    (await answer).expect()
+    assert database.promised() is None
+    manual.clock.advance(RENEW_AFTER)
+    await database.flush()
+    assert database.promised()["lease_state"] == "RH"
+
+
+async def test_an_opener_whom_an_absent_client_makes_way_waits_for_the_row(manual, database):
+    raw, _ = await stored(manual, database)
+    await cut(raw)
+    other = await connected_beside(manual, database)
+    pending = await other.begin(create_request("file.txt"))
+    await turn()
+    manual.clock.advance(0)
+    await held_back(database, pending)
+    assert database.promised() is None
+
+
+async def test_nobody_waits_for_a_row_that_is_not_there(manual, database):
+    raw = await connected(manual)
+    (await durable(raw, leased=True, share=7, state=RH)).expect()
+    other = await connected_beside(manual, database)
+    handle = (await plain(other)).expect().body.file_id
+    (await other.write(handle, 0, b"changed")).expect()
+
+
+# -- locks and deletion --
+
+
+async def test_a_burst_of_locks_stores_one_row(manual, database):
+    """1 the first lock waits until the row promises nothing  2 others do not  3 quiet: the row knows all locks."""
+    raw, file_id = await stored(manual, database)
+    await held_back(database, await raw.begin(lock(file_id, 0)))
+    database.gate.clear()
+    before = database.commits
+    for number in range(1, 10):
+        (await raw.lock(file_id, [LockElement(number * 4, 4, EXCLUSIVE)])).expect()
+        manual.clock.advance(RENEW_AFTER / 2)
+        await database.flush()
+        assert database.promised() is None
+    (await raw.lock(file_id, [LockElement(0, 4, LOCK_UNLOCK)])).expect()
+    assert database.commits == before + 9  # ours: none of them was waited for
+    manual.clock.advance(RENEW_AFTER)
+    await database.flush()
+    assert len(database.promised()["doc"]["ranges"]) == 9
+
+
+async def test_locks_of_a_persistent_open_are_stored_each(manual, database):
+    raw, file_id = await stored(manual, database, "always", persistent=True)
+    for number in (1, 2):
+        database.gate.clear()
+        await held_back(database, await raw.begin(lock(file_id, number * 4)))
+        assert len(database.promised()["doc"]["ranges"]) == number
+
+
+async def test_a_mark_for_deletion_concerns_the_rows_of_all_opens(manual, database):
+    """1 durable, stored  2 another handle of the same lease is deleted by  3 the row of the first promises nothing."""
+    raw, _ = await stored(manual, database)
+    database.gate.set()
+    second = (await durable(raw, leased=True, share=7, guid=b"second".ljust(16))).expect().body.file_id
+    database.gate.clear()
+    await held_back(database, await raw.begin(SetInfoRequest(1, FILE_DISPOSITION_INFORMATION, second, b"\1")))
+    assert database.promised() is None
+
+
+async def test_other_information_is_not_waited_for(manual, database):
+    raw, file_id = await stored(manual, database)
+    (await raw.set_info(file_id, FILE_END_OF_FILE_INFORMATION, bytes(8))).expect()
+    assert database.promised()
