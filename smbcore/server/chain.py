@@ -1,7 +1,7 @@
 """The requests of one compound frame, worked on one after the other  [MS-SMB2 3.3.5.2.7].
 
 A chain is owned by nobody but the request it is at: a member that waits holds the chain, and its reply moves the
-chain on. Replies are collected and leave as one frame, except that a member that waits long and that no other relates
+chain on. Replies are collected and leave as one frame, or as several where one would be too large; except that a member that waits long and that no other relates
 to leaves behind an interim response in that frame and answers alone later.
 """
 
@@ -27,10 +27,12 @@ class Chain:
     file_id   16 bytes; None if no member has produced or named one yet, or the CREATE that should have failed
     failure   status of that CREATE
     busy      the current member waits; its reply continues the chain
+    replies   collected for one frame, with what signs them
+    answered  bytes of all replies so far
     """
 
     __slots__ = (
-        "busy", "connection", "failure", "file_id", "index", "members", "replies", "sealed", "session_id", "tree_id",
+        "answered", "busy", "connection", "failure", "file_id", "index", "members", "replies", "sealed", "session_id", "tree_id",
     )  # fmt: skip
 
     def __init__(self, connection: SmbConnection, members: list[memoryview], sealed: SmbSession | None) -> None:
@@ -40,6 +42,7 @@ class Chain:
         self.index = 0
         self.busy = False
         self.replies: list[tuple[bytearray, Signer | None]] = []
+        self.answered = 0
         self.session_id: int | None = None
         self.tree_id: int | None = None
         self.file_id: bytes | None = None

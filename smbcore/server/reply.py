@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 _KEPT_FLAGS: Final = FLAG_RELATED | FLAG_REPLAY | FLAG_PRIORITY_MASK
 _MESSAGE = HEADROOM - READ_HEAD - HEADER_SIZE
 _RANGE_HEAD = FRAME_HEADER + HEADER_SIZE + READ_HEAD
+_PADDING: Final = 8
+_LARGEST_FRAME: Final = 0xFFFFFF - 1024
+"""A frame's length has 24 bits; room is left for the transform header and padding."""
 
 
 def send(rq: SmbRequest, status: Status, answer: Any) -> None:
@@ -55,9 +58,20 @@ def send(rq: SmbRequest, status: Status, answer: Any) -> None:
     message = bytearray(HEADER_SIZE + len(body))
     message[HEADER_SIZE:] = body
     _pack_header(rq, status, message, 0)
-    rq.chain.replies.append((message, _signer(rq)))
+    _collect(rq.chain, message, _signer(rq))
     if rq.on_reply is not None:
         rq.on_reply(message)
+
+
+def _collect(chain: Chain, message: bytearray, signer: Signer | None) -> None:
+    """Add a reply to its chain; what was collected before leaves first where one frame cannot hold both.
+
+    The server may compound replies, but need not  [MS-SMB2 3.3.4.1.3].
+    """
+    if sum(len(reply) + _PADDING for reply, _ in chain.replies) + len(message) > _LARGEST_FRAME:
+        send_chain(chain.connection, chain)
+    chain.replies.append((message, signer))
+    chain.answered += len(message)
 
 
 def _send_single(rq: SmbRequest, status: Status, body: bytes) -> None:
@@ -103,7 +117,7 @@ def send_interim(rq: SmbRequest) -> None:
     if chain is not None:
         rq.chain = None
         chain.busy = False
-        chain.replies.append((message, None))
+        _collect(chain, message, None)
         connection.resume(chain)
         return
     if rq.sealed is not None:

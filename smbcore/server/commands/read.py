@@ -18,7 +18,8 @@ SENT_FROM_FILE: Final = 256 * 1024
 async def read(rq: SmbRequest, msg: ReadRequest) -> Payload | FileRange:
     """Read into a reply buffer, or find where the reply can be sent from.
 
-    Raises END_OF_FILE, FILE_LOCK_CONFLICT, ACCESS_DENIED, INVALID_PARAMETER.
+    Raises END_OF_FILE, FILE_LOCK_CONFLICT, ACCESS_DENIED, INVALID_PARAMETER; INSUFFICIENT_RESOURCES in a compound whose
+    replies take too much memory already.
     """
     length = msg.length
     if length > rq.connection.max_read:
@@ -26,6 +27,8 @@ async def read(rq: SmbRequest, msg: ReadRequest) -> Payload | FileRange:
     if length > 65536:
         rq.check_charge(0, length)
     open_ = rq.open
+    if rq.chain is not None and rq.chain.answered > 2 * rq.server.config.limits.output_backlog:
+        raise rq.connection.limited("bytes read by one compound")
     if length >= SENT_FROM_FILE and reply.takes_range(rq):
         source: FileRange | None = open_.file.range_to_send(msg.offset, length)
         if source is not None:

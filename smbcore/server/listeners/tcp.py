@@ -1,9 +1,9 @@
 """Direct TCP: non-blocking sockets on the event loop's readers and writers.
 
-What one wake-up received is worked on before anything is sent, and all replies leave in one `sendmsg`; only a range of
-a file takes what is queued along at once, because nothing keeps the file open for long. After so many messages it is
-the turn of the other connections, or a flood would hold them up. A client that does not take its replies is not read
-from any more until it does.
+What one wake-up received is worked on before anything is sent, and all replies leave in one `sendmsg`. Two things are
+sent at once: a range of a file, because nothing keeps the file open for long, and replies that take much memory. After
+so many messages, or so long, it is the turn of the other connections, or a flood would hold them up. A client that does
+not take its replies is not read from any more until it does.
 """
 
 from __future__ import annotations
@@ -31,6 +31,9 @@ log = logging.getLogger(__name__)
 
 _MOST_PARTS: Final = 512
 _TURN: Final = 64
+_LONGEST_TURN: Final = 0.002
+_LARGE: Final = 65536
+_MUCH: Final = 1 << 20
 _BACKLOG: Final = 512
 _NO_SOCKETS: Final = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 _ACCEPT_PAUSE: Final = 0.5
@@ -43,7 +46,7 @@ class TcpTransport:
     """
 
     __slots__ = (
-        "_batch", "_closed", "_flush_due", "_loop", "_out", "_paused", "_pooled", "_ranges", "_reader",
+        "_batch", "_closed", "_flush_due", "_heavy", "_loop", "_out", "_paused", "_pooled", "_ranges", "_reader",
         "_rest", "_server", "_sock", "_writing", "connection", "local_address", "peer",
     )  # fmt: skip
 
@@ -57,6 +60,7 @@ class TcpTransport:
         self._out: list[bytes | bytearray | memoryview | QueuedRange] = []
         self._ranges = 0
         self._pooled: list[bytearray] = []
+        self._heavy = 0
         self._batch = False
         self._flush_due = False
         self._writing = False
@@ -85,6 +89,9 @@ class TcpTransport:
         if self._closed:
             return
         self._out.extend(parts)
+        size = len(parts[-1])
+        if size > _LARGE:
+            self._heavy += size
         if pooled is not None:
             self._pooled.append(pooled)
         if not self._batch and not self._flush_due and not self._writing:
@@ -160,14 +167,17 @@ class TcpTransport:
     def _work(self, connection: SmbConnection, frames: Iterator[memoryview]) -> None:
         """Work on what has been received, for a turn: other connections get theirs before the rest of a long batch."""
         self._batch = True
-        left = _TURN
+        left, clock = _TURN, self._loop.time
+        end = clock() + _LONGEST_TURN
         try:
             for frame in frames:
                 connection.receive(frame)
+                if self._heavy >= _MUCH:
+                    self._send_large()
                 if self._closed:
                     return
                 left -= 1
-                if not left:
+                if not left or self._paused or clock() > end:
                     self._rest = frames
                     self._loop.remove_reader(self._sock)
                     self._loop.call_soon(self._go_on)
@@ -178,6 +188,15 @@ class TcpTransport:
         finally:
             self._batch = False
         if self._out and not self._writing:
+            self._flush()
+
+    def _send_large(self) -> None:
+        """Send large replies before more are made; where the peer does not take them, it waits with its requests."""
+        if self._closed:
+            return
+        if self._writing:
+            self._wait_for_room()
+        else:
             self._flush()
 
     def _go_on(self) -> None:
@@ -212,6 +231,7 @@ class TcpTransport:
         except OSError as error:
             self._failed(error)
             return
+        self._heavy = 0
         if self._pooled:
             give = self._server.pool.give
             for buffer in self._pooled:

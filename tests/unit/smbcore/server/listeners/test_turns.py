@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import socket
 from types import SimpleNamespace
 from typing import Any
@@ -75,6 +76,67 @@ async def test_others_get_their_turn_in_a_long_batch() -> None:
     peer.client.sendall(MESSAGE)
     await until(lambda: peer.received == 5 * _TURN + 1)
     peer.close()
+
+
+async def test_a_turn_ends_early_where_messages_take_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    peer = Peer([])
+    loop = asyncio.get_running_loop()
+    start = loop.time()
+    monkeypatch.setattr(loop, "time", lambda: start + peer.received * 0.0015)  # each takes a millisecond and a half
+    peer.client.sendall(MESSAGE * 10)
+    seen = []
+
+    def tick() -> None:
+        seen.append(peer.received)
+        if peer.received < 10:
+            loop.call_soon(tick)
+
+    tick()
+    await until(lambda: peer.received == 10)
+    steps = [after - before for before, after in itertools.pairwise(seen)]
+    assert max(steps) == 2
+    peer.close()
+
+
+@pytest.mark.parametrize("size", [70_000, 1 << 20, 3 << 20])
+async def test_large_replies_leave_before_more_are_made(size: int) -> None:
+    """A peer that takes none has asked for 64 of them at once"""
+    peer = Peer([], bytes(size))
+    peer.client.sendall(MESSAGE * _TURN)
+    for _ in range(200):
+        await asyncio.sleep(0)
+    held = sum(map(len, peer.transport._out))
+    assert held <= (1 << 20) + 2 * size
+    assert peer.received < _TURN
+    # it goes on where it stopped as soon as they are taken
+    taken = 0
+    peer.client.setblocking(False)
+    for _ in range(1_000_000):
+        try:
+            taken += len(peer.client.recv(1 << 20))
+        except BlockingIOError:
+            await asyncio.sleep(0)
+        if taken == _TURN * size:
+            break
+    assert (taken, peer.received) == (_TURN * size, _TURN)
+    peer.client.sendall(MESSAGE)
+    await until(lambda: peer.received == _TURN + 1)
+    peer.close()
+
+
+async def test_a_peer_that_goes_while_large_replies_leave(monkeypatch: pytest.MonkeyPatch) -> None:
+    peer = Peer([], bytes(1 << 20))
+    monkeypatch.setattr(TcpTransport, "_send_buffers", raising(ConnectionResetError()))
+    peer.client.sendall(MESSAGE * _TURN)
+    await until(lambda: peer.transport._closed)
+    assert peer.received == 1
+
+
+def raising(error: Exception) -> Any:
+    def fail(_transport: TcpTransport) -> None:
+        raise error
+
+    return fail
 
 
 async def test_the_rest_waits_for_a_peer_that_takes_no_replies() -> None:
