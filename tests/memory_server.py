@@ -26,6 +26,7 @@ from smbcore.proto.framing import FrameReader
 from smbcore.server.config import ServerConfig
 from smbcore.server.configure import default_security
 from smbcore.server.connection import SmbConnection
+from smbcore.server.personal import PersonalFolder
 from smbcore.server.server import SmbServer
 from smbcore.server.shares import LEVELS, Grant
 from smbcore.state.configuration import ShareConfig, ShareOptions
@@ -83,6 +84,7 @@ SHARES = (
     (share_config("closed"), ()),
     (share_config("readable"), (Grant(EVERYONE, LEVELS["read"]),)),
     (share_config("always", continuously_available=True), (Grant(EVERYONE, LEVELS["full"]),)),
+    (share_config("home", options=ShareOptions(personal_folders=True)), (Grant(EVERYONE, LEVELS["full"]),)),
     (share_config("IPC$", kind="pipe"), (Grant(EVERYONE, LEVELS["full"]),)),
 )
 
@@ -172,9 +174,10 @@ def make_server(
     volumes: dict[str, Volume] = {}
     tokens = TokenTable(clock)
 
-    def open_volume(share: ShareConfig) -> Volume:
+    def open_volume(share: ShareConfig, folder: PersonalFolder | None = None) -> Volume:
         settings = VolumeConfig(default_security=default_security(), break_timeout=config.break_timeout)
-        volumes[share.name] = volume = Volume(backend(clock), settings, clock, tokens)
+        name = f"{share.name}/{folder.name}" if folder else share.name
+        volumes[name] = volume = Volume(backend(clock), settings, clock, tokens)
         return volume
 
     trail = Trail()

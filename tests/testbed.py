@@ -129,7 +129,7 @@ ROLES = (
     Role("shadow_write", fill=snapshot_folder),
     Role("hideunread", {"abe": True}),
     Role("noperm", fill=forbid),
-    Role("dynamic_share", {"guest_ok": True}),
+    Role("dynamic_share", options={"personal_folders": True}),
     Role("limited", options={"size_limit_mib": 4}),
     Role("quotas", options={"quota": "enforce", "quota_limit": 2 << 20, "quota_threshold": 1 << 20}),
 )

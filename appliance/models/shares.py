@@ -54,6 +54,10 @@ class ShareOptionsShape(Input):
         description="Let a file that is made anew under a name keep the creation time of the one that had it seconds "
         "before.",
     )
+    personal_folders: bool = Field(
+        default=False,
+        description="Show every user only a folder of their own in the share's folder, made when they first connect.",
+    )
     kernel_oplocks: bool = Field(
         default=False,
         description="Let clients cache a file only while no program on the server itself has it open; that one waits "

@@ -43,6 +43,10 @@ from smbcore.vfs.posix.local_programs import LocalPrograms
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
+    from smbcore.fsa.volume import Volume
+    from smbcore.server.personal import PersonalFolder
+    from smbcore.state.configuration import ShareConfig
+
 log = logging.getLogger("smbcore")
 
 _SWITCH_INTERVAL = 0.0005
@@ -152,17 +156,18 @@ class Core:
         config = configure.server_config(configuration.settings, test_controls=self._options.test_controls)
         tokens = TokenTable(self._clock)
         programs = LocalPrograms()
+
+        def open_volume(share: ShareConfig, folder: PersonalFolder | None = None) -> Volume:
+            timeout = config.break_timeout
+            volume = configure.open_posix_volume(share, self._clock, timeout, tokens, programs, folder)
+            return keeping_rules(volume, share, self._engine, self._clock)
+
         server = SmbServer(
             config,
             self._clock,
             authenticator=configure.authenticator(configuration.settings, accounts, self._clock),
             accounts=accounts,
-            open_volume=lambda share: keeping_rules(
-                configure.open_posix_volume(share, self._clock, config.break_timeout, tokens, programs),
-                share,
-                self._engine,
-                self._clock,
-            ),
+            open_volume=open_volume,
             records=mirror,
             trail=mirror,
         )

@@ -15,8 +15,9 @@ from smbcore.nt.security import SecurityDescriptor
 from smbcore.server import space
 from smbcore.server.accounts import AccountStore
 from smbcore.server.config import Encryption, Limits, ServerConfig
+from smbcore.server.personal import PersonalFolder
 from smbcore.server.shares import LEVELS, Grant
-from smbcore.vfs.posix.backend import PosixBackend
+from smbcore.vfs.posix.backend import PosixBackend, open_inner_folder
 from smbcore.vfs.posix.local_programs import LocalPrograms
 
 if TYPE_CHECKING:
@@ -117,12 +118,23 @@ def volume_config(share: ShareConfig, break_timeout: float) -> VolumeConfig:
 
 
 def open_posix_volume(
-    share: ShareConfig, clock: Clock, break_timeout: float, tokens: TokenTable, programs: LocalPrograms
+    share: ShareConfig,
+    clock: Clock,
+    break_timeout: float,
+    tokens: TokenTable,
+    programs: LocalPrograms,
+    folder: PersonalFolder | None = None,
 ) -> Volume:
-    """Open the folder behind a share.  Raises NtError or OSError where it cannot be used."""
+    """Open the folder behind a share, or one user's folder in it, which is made if it is missing.
+
+    Raises NtError or OSError where it cannot be used.
+    """
     backend = PosixBackend(
-        share.path,
+        share.path if folder is None else open_inner_folder(share.path, folder.name),
+        label=share.name if folder is not None else "",
         case_sensitive=share.options.case_sensitive,
         programs=programs if share.options.kernel_oplocks else None,
     )
+    if folder is not None:
+        backend.secure_root(folder.security())
     return Volume(backend, volume_config(share, break_timeout), clock, tokens)

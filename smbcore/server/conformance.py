@@ -24,7 +24,10 @@ from smbcore.wire.ioctl import OUTPUT_OFFSET, IoctlRequest, IoctlResponse
 from smbcore.wire.read import DATA_OFFSET, ReadRequest, ReadResponse
 
 if TYPE_CHECKING:
+    from smbcore.nt.token import Token
+    from smbcore.server.personal import PersonalFolder
     from smbcore.server.server import SmbServer
+    from smbcore.server.shares import Share
 
 FORCE_UNACKED_TIMEOUT: Final = 0x83848003
 IOCTL_RESPONSE_BODY_PADDING8: Final = 0x83848013
@@ -44,6 +47,11 @@ class ControlledConnection(SmbConnection):
     def __init__(self, server: SmbServer, transport: Transport, number: int) -> None:
         super().__init__(server, transport, number)
         self.commands = _CONTROLLED
+
+    def folder_in(self, share: Share, token: Token) -> PersonalFolder | None:
+        """Return another folder for every connection: smb2.lease.dynamic_share wants one user to have two."""
+        folder = super().folder_in(share, token)
+        return folder and replace(folder, name=f"{folder.name}-{self.number}")
 
     def receive(self, frame: memoryview) -> None:
         """Work on a message; an IOCTL without a session is looked at before the ordinary table is."""

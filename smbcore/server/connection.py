@@ -25,10 +25,13 @@ if TYPE_CHECKING:
     from smbcore.crypto.preauth import PreauthHash
     from smbcore.fsa.api import FileRange
     from smbcore.nt.clock import TimerHandle
+    from smbcore.nt.token import Token
     from smbcore.proto.signing import Signer
+    from smbcore.server.personal import PersonalFolder
     from smbcore.server.request import SmbRequest
     from smbcore.server.server import SmbServer
     from smbcore.server.session import SmbChannel
+    from smbcore.server.shares import Share
 
 log = logging.getLogger(__name__)
 
@@ -134,6 +137,10 @@ class SmbConnection:
         self._auth_timer: TimerHandle | None = server.clock.call_later(
             server.config.limits.authentication_seconds, self._not_signed_in
         )
+
+    def folder_in(self, share: Share, token: Token) -> PersonalFolder | None:
+        """Return the folder in `share` that this user gets, None for the whole share.  Raises ACCESS_DENIED."""
+        return share.folder_of(token)
 
     # -- frames in --
 

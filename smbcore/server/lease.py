@@ -28,11 +28,13 @@ class SmbLease:
     Owned by `SmbServer.leases`; created by the first open with its key; gone with the last.
     key         16 bytes, chosen by the client;  version  1 or 2, of the create context
     epoch       counts changes of the state, 16 bits (version 2)
+    clashes     the client means two files by it
     oplock_key  under which the file-system layer knows the holder;  record_key  the primary key of its row
     """
 
     __slots__ = (
-        "_path", "client_guid", "epoch", "key", "name", "opens", "oplock_key", "parent_key", "record_key", "server",
+        "_path", "clashes",
+        "client_guid", "epoch", "key", "name", "opens", "oplock_key", "parent_key", "record_key", "server",
         "version",
     )  # fmt: skip
 
@@ -47,11 +49,12 @@ class SmbLease:
         self.version = version
         self.parent_key: bytes | None = None
         self.epoch = 0
+        self.clashes = False
         self.opens: dict[SmbOpen | DisconnectedOpen, None] = {}  # oldest first
 
     def state(self) -> Caching:
         """What the client may cache now."""
-        for open_ in self.opens:
+        for open_ in () if self.clashes else self.opens:
             caching: Caching = open_.file.oplock[1]
             return caching
         return Caching.NONE
@@ -68,8 +71,22 @@ class SmbLease:
         """The lease covers `open_` too."""
         if not self.opens:
             self._path = open_.file.path
+        elif next(iter(self.opens)).file.volume is not open_.file.volume:
+            self._give_up()
         self.opens[open_] = None
         open_.lease = self
+
+    def _give_up(self) -> None:
+        """Two files have the lease: nobody caches either until all of its opens are closed.
+
+        A client with several users knows a file by share and path, and so takes their personal folders for one; whose
+        cache it would be is for nobody to say. smbtorture smb2.lease.dynamic_share
+        """
+        self.clashes = True
+        for open_ in self.opens:
+            holder = open_.file.holder
+            if holder is not None and holder.caching:
+                holder.oplocks.take_back(holder, 0)
 
     def present(self) -> list[SmbOpen]:
         """Return the opens that have a session, oldest first: breaks go to the channels of the oldest."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Coroutine, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from smbcore.nt.status import NtError, Status
@@ -26,18 +26,16 @@ from smbcore.server.record import OpenRecord, RecordIndex
 from smbcore.server.replies import BufferPool
 from smbcore.server.reporting import AuditTrail, NoTrail, report
 from smbcore.server.session import SessionState, SmbSession
-from smbcore.server.shares import ShareTable
+from smbcore.server.shares import OpenVolume, ShareTable
 from smbcore.state.errors import StateUnavailableError
 
 if TYPE_CHECKING:
     from smbcore.auth.acceptor import Authenticator
-    from smbcore.fsa.volume import Volume
     from smbcore.nt.clock import Clock
     from smbcore.server.config import ServerConfig
     from smbcore.server.lease import SmbLease
     from smbcore.server.open import SmbOpen
     from smbcore.server.tree_connect import SmbTreeConnect
-    from smbcore.state.configuration import ShareConfig
     from smbcore.state.mirror_writer import Key
 
 log = logging.getLogger(__name__)
@@ -101,7 +99,7 @@ class SmbServer:
         *,
         authenticator: Authenticator,
         accounts: AccountStore,
-        open_volume: Callable[[ShareConfig], Volume],
+        open_volume: OpenVolume,
         records: RecordKeeper | None = None,
         trail: AuditTrail | None = None,
         pipes: PipeRegistry | None = None,

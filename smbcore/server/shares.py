@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from smbcore.fsa.volume import Volume
 from smbcore.nt.access import DELETE, FILE_ALL_ACCESS, FILE_GENERIC_EXECUTE, FILE_GENERIC_READ, FILE_GENERIC_WRITE
 from smbcore.nt.sid import EVERYONE, Sid
 from smbcore.nt.status import NtError, Status
 from smbcore.server import space
+from smbcore.server.personal import PersonalFolder, folder_of
 from smbcore.wire.tree_connect import ShareCapabilities, ShareFlags, ShareType
 
 if TYPE_CHECKING:
@@ -35,29 +36,35 @@ class Grant:
     access: int
 
 
+class OpenVolume(Protocol):
+    """Opens the folder of a share, or one user's folder in it.  Raises NtError, OSError, ValueError."""
+
+    def __call__(self, share: ShareConfig, folder: PersonalFolder | None = None, /) -> Volume:
+        """Return a new volume."""
+
+
 class Share:
     """One live share.
 
-    Owned by `ShareTable`. The volume is opened at first use and stays open while the share exists; a changed
-    configuration is installed in place, so tree connects go on with it.
+    Owned by `ShareTable`. A volume is opened at first use and stays open while the share exists; a changed
+    configuration is installed in place, so tree connects go on with it. Where every user has a folder, each of them is
+    a volume of its own, and the share's folder one that no client sees.
     """
 
-    __slots__ = ("_open_volume", "_volume", "config", "grants", "name", "share_type")
+    __slots__ = ("_open_volume", "_volumes", "config", "grants", "name", "share_type")
 
-    def __init__(
-        self, config: ShareConfig, grants: Iterable[Grant], open_volume: Callable[[ShareConfig], Volume]
-    ) -> None:
+    def __init__(self, config: ShareConfig, grants: Iterable[Grant], open_volume: OpenVolume) -> None:
         self.config = config
         self.name = config.name
         self.grants = tuple(grants)
         self.share_type = int(ShareType.PIPE if config.kind == "pipe" else ShareType.DISK)
         self._open_volume = open_volume
-        self._volume: Volume | None = None
+        self._volumes: dict[str, Volume] = {}
 
     @property
     def is_open(self) -> bool:
-        """Whether the volume is open, because somebody has used the share."""
-        return self._volume is not None
+        """Whether a volume is open, because somebody has used the share."""
+        return bool(self._volumes)
 
     @property
     def is_pipe(self) -> bool:
@@ -106,20 +113,28 @@ class Share:
             access &= READ_ACCESS
         return access
 
-    def volume(self) -> Volume:
-        """Return the share's volume, opened at the first call.
+    def folder_of(self, token: Token) -> PersonalFolder | None:
+        """Return the user's own folder, None where all users see the whole share.  Raises ACCESS_DENIED for guests."""
+        return folder_of(token) if self.config.options.personal_folders else None
 
-        Raises BAD_NETWORK_NAME where its folder cannot be used; the reason is logged.
+    def volume(self, folder: PersonalFolder | None = None) -> Volume:
+        """Return the volume of the share's folder, or of one user's folder in it, opened at the first call.
+
+        Raises BAD_NETWORK_NAME where the folder cannot be used; the reason is logged.
         """
-        if self._volume is None:
+        name = "" if folder is None else folder.name
+        volume = self._volumes.get(name)
+        if volume is None:
             try:
-                self._volume = self._open_volume(self.config)
+                volume = self._open_volume(self.config) if folder is None else self._open_volume(self.config, folder)
             except (NtError, OSError, ValueError) as error:
-                log.warning("share %s at %s cannot be used: %s", self.name, self.config.path, error)
-                raise NtError(Status.BAD_NETWORK_NAME, f"{self.config.path}: {error}") from error
-            if self._volume.space is not None:
-                self._volume.space.begin()
-        return self._volume
+                where = f"{self.config.path}/{name}" if name else self.config.path
+                log.warning("share %s at %s cannot be used: %s", self.name, where, error)
+                raise NtError(Status.BAD_NETWORK_NAME, f"{where}: {error}") from error
+            self._volumes[name] = volume
+            if volume.space is not None:
+                volume.space.begin()
+        return volume
 
     def replace(self, config: ShareConfig, grants: Iterable[Grant]) -> bool:
         """Install a changed configuration; False if the change needs a new share (another folder or kind)."""
@@ -131,19 +146,19 @@ class Share:
         self.config = config
         self.name = config.name
         self.grants = tuple(grants)
-        if self._volume is not None:
-            _retune(self._volume, config)
+        for volume in self._volumes.values():
+            _retune(volume, config)
         return True
 
     async def tidy(self) -> None:
-        """Let the volume, if it is in use, remove some of what was left behind."""
-        if self._volume is not None:
-            await self._volume.tidy()
+        """Let the volumes that are in use remove some of what was left behind."""
+        for volume in list(self._volumes.values()):
+            await volume.tidy()
 
     async def close(self) -> None:
-        """Release the volume. Every tree connect has been closed before."""
-        if self._volume is not None:
-            volume, self._volume = self._volume, None
+        """Release the volumes. Every tree connect has been closed before."""
+        volumes, self._volumes = self._volumes, {}
+        for volume in volumes.values():
             await volume.close()
 
 
@@ -161,7 +176,7 @@ class ShareTable:
 
     __slots__ = ("_open_volume", "_shares")
 
-    def __init__(self, open_volume: Callable[[ShareConfig], Volume]) -> None:
+    def __init__(self, open_volume: OpenVolume) -> None:
         self._open_volume = open_volume
         self._shares: dict[str, Share] = {}
 

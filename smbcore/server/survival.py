@@ -67,7 +67,7 @@ async def _open(server: SmbServer, row: Row) -> DisconnectedOpen:
     lease_key = bytes.fromhex(row["lease_key"]) if row["lease_key"] else None
     parent = document["parent_oplock_key"]
     file = await restore_open(
-        share.volume(),
+        share.volume(share.folder_of(token)),
         SavedOpen(
             row["path"], row["stream"], int(document["file_id"]), token, row["access"], row["share_mode"],
             row["create_options"], document["mode"], document["position"], document["delete_on_close"],

@@ -56,6 +56,9 @@ class ShareOptions:
     keep_creation_time: bool = option(
         True, "Let a file that is made anew under a name keep the creation time of the one that had it seconds before."
     )
+    personal_folders: bool = option(
+        False, "Show every user only a folder of their own in the share's folder, made when they first connect."
+    )
     kernel_oplocks: bool = option(
         False,
         "Let clients cache a file only while no program on the server itself has it open; that one waits for them.",

@@ -111,7 +111,7 @@ async def open_execution(plan: CreatePlan) -> Any:
         context.before_open(plan)
     for step in plan.first:
         await step()
-    return await plan.rq.suspend(plan.rq.tree.share.volume().open_file(plan.parameters))
+    return await plan.rq.suspend(plan.rq.tree.volume().open_file(plan.parameters))
 
 
 def validate(msg: CreateRequest) -> None:

@@ -72,9 +72,7 @@ def _query(rq: SmbRequest, msg: QueryInfoRequest) -> bytes:
     if rq.tree.share.is_pipe:
         raise NtError(Status.NOT_SUPPORTED, f"info type {kind} of a pipe")
     if kind == INFO_FILESYSTEM:
-        facts: bytes = rq.tree.share.volume().query_fs_information(
-            msg.info_class, msg.output_length, rq.open.file.token
-        )
+        facts: bytes = rq.tree.volume().query_fs_information(msg.info_class, msg.output_length, rq.open.file.token)
         return facts
     if kind == INFO_SECURITY:
         descriptor: bytes = file.query_security(msg.additional_information)
@@ -86,7 +84,7 @@ def _query(rq: SmbRequest, msg: QueryInfoRequest) -> bytes:
 
 async def _count_files(rq: SmbRequest) -> None:
     """Wait until it is known what the files take, where that decides what is free."""
-    space = rq.tree.share.volume().space
+    space = rq.tree.volume().space
     if space is not None and not space.counted:
         await rq.suspend(space.ready())
 

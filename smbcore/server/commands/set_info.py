@@ -25,7 +25,7 @@ async def set_info(rq: SmbRequest, msg: SetInfoRequest) -> bytes:
     elif rq.tree.share.is_pipe:
         raise NtError(Status.NOT_SUPPORTED, f"info type {kind} of a pipe")
     elif kind == INFO_FILESYSTEM:
-        await rq.suspend(rq.tree.share.volume().set_fs_information(file, msg.info_class, bytes(msg.data)))
+        await rq.suspend(rq.tree.volume().set_fs_information(file, msg.info_class, bytes(msg.data)))
     elif kind == INFO_SECURITY:
         file.set_security(msg.additional_information, bytes(msg.data))
     elif kind == INFO_QUOTA:

@@ -40,9 +40,11 @@ async def tree_connect(rq: SmbRequest, msg: TreeConnectRequest) -> TreeConnectRe
     access = share.maximal_access(session.token)
     if not access:
         raise NtError(Status.ACCESS_DENIED, f"{session.user} may not use {share.name}")
+    folder = None
     if not share.is_pipe:
-        share.volume()
-    tree = SmbTreeConnect(session, share, access, rq.server.next_key())
+        folder = rq.connection.folder_in(share, session.token)
+        share.volume(folder)
+    tree = SmbTreeConnect(session, share, access, rq.server.next_key(), folder)
     rq.tree_id = tree.tree_id
     if rq.chain is not None:
         rq.chain.tree_id = tree.tree_id

@@ -97,12 +97,12 @@ class Lease(ContextHandler):
         lease.add(open_)
         wanted = self._request.lease_state & 7
         asked = _GRANTABLE.get(wanted, Caching.NONE)
-        if plan.rq.server.conduct.withholds(plan.rq.session):
+        if lease.clashes or plan.rq.server.conduct.withholds(plan.rq.session):
             asked = Caching.NONE
         grant = plan.file.request_oplock(OplockLevel.GRANULAR, asked, lease, lease.oplock_key)
         if fresh and isinstance(self._request, LeaseV2):
             lease.epoch = self._request.epoch
-        grown = not fresh and grant.caching != before
+        grown = not fresh and grant.caching != before and not lease.clashes
         if grown or (fresh and (grant.caching or isinstance(self._request, LeaseV2))):
             lease.advance_epoch()
         if grown:
@@ -123,7 +123,7 @@ class Lease(ContextHandler):
         lease = plan.lease
         if lease is None:
             return None
-        flags = LEASE_FLAG_BREAK_IN_PROGRESS if lease.breaking else 0
+        flags = LEASE_FLAG_BREAK_IN_PROGRESS if lease.breaking and not lease.clashes else 0
         state = int(lease.state())
         if lease.version < _V2:
             return LeaseV1(lease.key, state, flags).encode()

@@ -17,6 +17,7 @@ import os
 import stat
 import zlib
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -279,6 +280,15 @@ class PosixBackend(Backend):
         self._survey_pool.shutdown()
         self.pool.shutdown(partial(self._survey_pool.shutdown, partial(_close_all, used)))
 
+    def secure_root(self, descriptor: bytes) -> None:
+        """Give the root this security descriptor unless it has one.  Raises NtError."""
+        root = PosixNode(self, os.dup(self.root), os.fstat(self.root), (), writable=False)
+        try:
+            if root.security() is None:
+                root.set_security(descriptor)
+        finally:
+            root.close()
+
     # -- for the nodes --
     def check_writable(self) -> None:
         """Raise MEDIA_WRITE_PROTECTED on a read-only volume."""
@@ -436,6 +446,21 @@ class PosixBackend(Backend):
             return node
         node.close()
         return None
+
+
+def open_inner_folder(base: str, name: str) -> int:
+    """Open the directory `name` in `base`, made if it is missing; return the descriptor. A link is not followed.
+
+    Raises OSError.
+    """
+    raw = encode(name)
+    directory = os.open(base, _DIRECTORY | os.O_CLOEXEC)
+    try:
+        with suppress(FileExistsError):
+            os.mkdir(raw, 0o770, dir_fd=directory)
+        return os.open(raw, _DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=directory)
+    finally:
+        os.close(directory)
 
 
 def _close_all(descriptors: Sequence[int]) -> None:

@@ -87,6 +87,7 @@ PLACES: dict[str, tuple[Variant, ...]] = {
     "smb2.getinfo.fsinfo": (Variant(share="admin"),),
     "smb2.ioctl": (Variant(), Variant("fs_specific", "fs_specific")),
     "smb2.kernel-oplocks": (Variant(share="kernel_oplocks", local=True),),
+    "smb2.lease.dynamic_share": (Variant(options=("--target=samba3",)),),  # for any other target it skips
     "smb2.lock": (Variant(), Variant("aio", "aio")),
     # where a notification that is not taken goes: to another channel as well, or nowhere else as with Windows
     "smb2.multichannel.oplocks.test2": (Variant(), Variant("windows", "tmp", server=SIGNING)),
