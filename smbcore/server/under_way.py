@@ -24,36 +24,54 @@ _ENDED_BY_CLOSE: Final = frozenset((CHANGE_NOTIFY, LOCK, CLOSE))
 
 
 class UnderWay:
-    """The requests under way on one file. Owned by its open, or by the disconnected one."""
+    """The requests under way on one file. Owned by its open, or by the disconnected one.
 
-    __slots__ = ("_quiet", "_requests")
+    requests  those that wait, in the order in which they began to
+    """
+
+    __slots__ = ("_changed", "requests")
 
     def __init__(self) -> None:
-        self._requests: list[SmbRequest] = []
-        self._quiet: asyncio.Future[None] | None = None
+        self.requests: list[SmbRequest] = []
+        self._changed: asyncio.Future[None] | None = None
 
     def add(self, rq: SmbRequest) -> None:
         """A request begins to wait."""
-        self._requests.append(rq)
+        self.requests.append(rq)
 
     def remove(self, rq: SmbRequest) -> None:
         """A request that waited is done."""
-        self._requests.remove(rq)
-        if self._quiet is not None and not self._holds_up_close() and not self._quiet.done():
-            self._quiet.set_result(None)
+        self.requests.remove(rq)
+        changed, self._changed = self._changed, None
+        if changed is not None:
+            changed.set_result(None)
 
     def before(self, sequence: int) -> bool:
         """Tell whether a request from before `sequence` is under way, or one whose answer its client will never get."""
-        return any(rq.sequence != sequence or rq.connection.closed for rq in self._requests)
+        return any(rq.sequence != sequence or rq.connection.closed for rq in self.requests)
 
     async def quiet(self) -> None:
         """Return once no request works on the file; those that wait for something are ended by the close."""
-        if self._holds_up_close():
-            self._quiet = asyncio.get_running_loop().create_future()
-            await self._quiet
+        while any(rq.command not in _ENDED_BY_CLOSE for rq in self.requests):
+            await self._change()
 
-    def _holds_up_close(self) -> bool:
-        return any(rq.command not in _ENDED_BY_CLOSE for rq in self._requests)
+    async def lost_ones(self) -> None:
+        """Return once nothing is under way any more that came over a connection that is lost."""
+        while any(rq.connection.closed for rq in self.requests):
+            await self._change()
+
+    async def _change(self) -> None:
+        if self._changed is None:
+            self._changed = asyncio.get_running_loop().create_future()
+        await asyncio.shield(self._changed)  # others wait for it too, and this wait may be cancelled
+
+
+async def let_lost_ones_finish(rq: SmbRequest) -> None:
+    """Wait, before a change, for those that came over connections that are lost: they must not overtake it.
+
+    Clients that do not mark what they repeat, or do not repeat it, are not refused by the channel sequence.
+    """
+    await rq.suspend(rq.open.under_way.lost_ones())
 
 
 def begin(rq: SmbRequest) -> UnderWay | None:

@@ -14,10 +14,14 @@ from smbcore.auth.initiator import Initiator
 from smbcore.client.message import How
 from smbcore.client.raw import RawClient
 from smbcore.client.session import bind
+from smbcore.nt.info import fsctl
+from smbcore.nt.info.classes import FILE_END_OF_FILE_INFORMATION
 from smbcore.nt.status import Status
 from smbcore.vfs.faulty import FaultyBackend, Schedule
 from smbcore.vfs.memory.backend import MemoryBackend
 from smbcore.wire.header import FLAG_REPLAY
+from smbcore.wire.ioctl import IoctlRequest
+from smbcore.wire.set_info import SetInfoRequest
 from smbcore.wire.write import WriteRequest
 from tests.memory_server import PASSWORD, USER
 from tests.protocol.durable import connected, cut, durable, plain, reclaimed
@@ -140,3 +144,75 @@ async def test_a_session_that_ends_closes_its_files_after_the_write_under_way(di
     await disk.arrives()
     await disk.server.server.drain()
     assert disk.faults.calls["close"] == closed + 1
+
+
+# -- clients that do not mark what they repeat --
+
+
+CHANGES = {
+    "write": lambda file_id: WriteRequest(file_id, 0, b"second"),
+    "set_info": lambda file_id: SetInfoRequest(1, FILE_END_OF_FILE_INFORMATION, file_id, (3).to_bytes(8, "little")),
+    "ioctl": lambda file_id: IoctlRequest(
+        fsctl.FSCTL_SET_ZERO_DATA, file_id, (0).to_bytes(8, "little") + (6).to_bytes(8, "little"), 0
+    ),
+}
+RESULTS = {"write": b"second", "set_info": b"fir", "ioctl": bytes(6)}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+async def test_a_change_on_another_channel_waits_for_a_lost_write(disk, change):
+    one = await disk.server.tree()
+    other = await bound(disk.server, one)
+    file_id = await opened(one)
+    await disk.write(one, file_id, b"first!")
+    await cut(one)
+    # 1 it is told that it has to wait; looking is not
+    pending = await other.begin(CHANGES[change](file_id), at(1))
+    await pending.pending()
+    assert (await other.read(file_id, 0, 1, at(1))).status is Status.END_OF_FILE
+    # 2 and comes after it
+    await disk.arrives()
+    (await pending.response()).expect()
+    assert bytes((await other.read(file_id, 0, 6, at(1))).expect().body.data) == RESULTS[change]
+
+
+async def test_a_write_through_a_reclaimed_handle_waits_for_a_lost_one(disk):
+    raw = await connected(disk.server)
+    file_id = (await durable(raw)).expect().body.file_id
+    await disk.write(raw, file_id, b"first!")
+    await cut(raw)
+    again = await connected(disk.server)
+    file_id = (await reclaimed(again, file_id)).expect().body.file_id
+    pending = await again.begin(WriteRequest(file_id, 0, b"second"))
+    await pending.pending()
+    # one that is given up does not end the wait of the others
+    given_up = await again.begin(WriteRequest(file_id, 0, b"nobody"))
+    await given_up.pending()
+    await again.cancel(given_up)
+    assert (await given_up.response()).status is Status.CANCELLED
+    await disk.arrives()
+    (await pending.response()).expect()
+    assert bytes((await again.read(file_id, 0, 6)).expect().body.data) == b"second"
+
+
+async def test_a_change_does_not_wait_for_those_that_are_not_lost(disk):
+    one = await disk.server.tree()
+    file_id = await opened(one)
+    await disk.write(one, file_id, b"first!")
+    (await one.write(file_id, 10, b"x")).expect()
+
+
+async def test_what_waits_for_a_lost_write_ends_with_its_own_connection(disk):
+    one = await disk.server.tree()
+    other = await bound(disk.server, one)
+    third = await bound(disk.server, one)
+    file_id = await opened(one)
+    await disk.write(one, file_id, b"first!")
+    await cut(one)
+    await (await other.begin(WriteRequest(file_id, 0, b"second"), at(1))).pending()
+    await cut(other)
+    pending = await third.begin(WriteRequest(file_id, 0, b"third!"), at(2))
+    await pending.pending()
+    await disk.arrives()
+    (await pending.response()).expect()
+    assert bytes((await third.read(file_id, 0, 6, at(2))).expect().body.data) == b"third!"

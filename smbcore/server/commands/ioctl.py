@@ -15,6 +15,7 @@ from smbcore.server.open import SmbOpen
 from smbcore.server.record import Kind, OpenRecord
 from smbcore.server.reporting import report
 from smbcore.server.request import SmbRequest
+from smbcore.server.under_way import let_lost_ones_finish
 from smbcore.wire.ioctl import FLAG_IS_FSCTL, IoctlRequest, IoctlResponse
 from smbcore.wire.negotiate import Capabilities
 
@@ -78,6 +79,8 @@ def find_open(rq: SmbRequest, file_id: bytes) -> SmbOpen:
 async def on_open(rq: SmbRequest, msg: IoctlRequest) -> bytes:
     """Hand the code to the open's file."""
     open_ = find_open(rq, msg.file_id)
+    if open_.under_way.requests:
+        await let_lost_ones_finish(rq)
     output: bytes = await rq.suspend(open_.file.fsctl(msg.ctl_code, msg.input, msg.max_output_response))
     return output
 

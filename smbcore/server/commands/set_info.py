@@ -8,6 +8,7 @@ from smbcore.nt.info.classes import FILE_DISPOSITION_INFORMATION, FILE_DISPOSITI
 from smbcore.nt.status import NtError, Status
 from smbcore.server import promises
 from smbcore.server.request import SmbRequest
+from smbcore.server.under_way import let_lost_ones_finish
 from smbcore.wire.query_info import INFO_FILE, INFO_FILESYSTEM, INFO_QUOTA, INFO_SECURITY
 from smbcore.wire.set_info import EMPTY_SET_INFO, SetInfoRequest
 
@@ -19,6 +20,8 @@ async def set_info(rq: SmbRequest, msg: SetInfoRequest) -> bytes:
     if len(msg.data) > rq.connection.max_transact:
         raise NtError(Status.INVALID_PARAMETER, f"input of {len(msg.data)} bytes")
     rq.check_charge(len(msg.data), 0)
+    if rq.open.under_way.requests:
+        await let_lost_ones_finish(rq)
     kind, file = msg.info_type, rq.open.file
     if kind == INFO_FILE:
         await rq.suspend(file.set_information(msg.info_class, msg.data))
