@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 MAKERS = {
@@ -15,6 +16,31 @@ MAKERS = {
     "xfs": ("mkfs.xfs", "-q", "-f"),
 }
 _SIZE = 512 << 20
+
+
+class FileSystems:
+    """File systems that tests share: each kind is mounted once, and every test gets a new folder in it."""
+
+    def __init__(self, base: Path) -> None:
+        self._base = base
+        self._mounts = ExitStack()
+        self._disks: dict[str, Path | LoopbackError] = {}
+
+    def folder(self, kind: str) -> Path:
+        """Return a new folder on a file system of that kind. Raises LoopbackError."""
+        if kind not in self._disks:
+            try:
+                self._disks[kind] = self._mounts.enter_context(mounted(kind, self._base / kind / "disk"))
+            except LoopbackError as error:
+                self._disks[kind] = error
+        disk = self._disks[kind]
+        if isinstance(disk, LoopbackError):
+            raise LoopbackError(f"no {kind}: {disk}")
+        return Path(tempfile.mkdtemp(dir=disk))
+
+    def close(self) -> None:
+        """Unmount everything."""
+        self._mounts.close()
 
 
 class LoopbackError(Exception):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -12,9 +12,10 @@ from smbcore.vfs.memory import MemoryBackend
 from smbcore.vfs.posix.backend import PosixBackend
 
 
-@pytest.fixture
-def share(tmp_path: Path) -> Path:
-    root = tmp_path / "share"
+@pytest.fixture(params=["tmp", "btrfs", "xfs"])
+def share(request: pytest.FixtureRequest, tmp_path: Path, file_system: Callable[[str], Path]) -> Path:
+    """A folder on the file system that the tests run on, and on others."""
+    root = (tmp_path if request.param == "tmp" else file_system(request.param)) / "share"
     root.mkdir()
     return root
 
@@ -26,12 +27,15 @@ def posix(share: Path) -> Iterator[PosixBackend]:
     backend.close()
 
 
-@pytest.fixture(params=["memory", "posix", "posix-walk"])
-def backend(request: pytest.FixtureRequest, share: Path) -> Iterator[Backend]:
+@pytest.fixture(params=["memory", "posix", "posix-walk", "btrfs", "xfs"])
+def backend(request: pytest.FixtureRequest, tmp_path: Path, file_system: Callable[[str], Path]) -> Iterator[Backend]:
     made: Backend
     if request.param == "memory":
         made = MemoryBackend()
     else:
-        made = PosixBackend(share, use_openat2=request.param == "posix")
+        folder = tmp_path if request.param.startswith("posix") else file_system(request.param)
+        root = folder / "share"
+        root.mkdir()
+        made = PosixBackend(root, use_openat2=request.param != "posix-walk")
     yield made
     made.close()

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import tempfile
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -26,7 +25,6 @@ from smbcore.nt.status import NtError
 from smbcore.nt.token import Token
 from smbcore.vfs.memory import MemoryBackend
 from smbcore.vfs.posix.backend import PosixBackend
-from tests.loopback import LoopbackError, mounted
 
 T = TypeVar("T")
 
@@ -205,36 +203,16 @@ def config() -> VolumeConfig:
     return VolumeConfig(default_security=EVERYBODY)
 
 
-@pytest.fixture(scope="session")
-def file_systems(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], Path]]:
-    """Mounts a file system of a kind once per run and makes a new folder in it for each test; skips where it cannot."""
-    with ExitStack() as mounts:
-        folders: dict[str, Path | LoopbackError] = {}
-
-        def folder_on(kind: str) -> Path:
-            if kind not in folders:
-                try:
-                    folders[kind] = mounts.enter_context(mounted(kind, tmp_path_factory.mktemp(kind) / "disk"))
-                except LoopbackError as error:
-                    folders[kind] = error
-            disk = folders[kind]
-            if isinstance(disk, LoopbackError):
-                pytest.skip(f"no {kind}: {disk}")
-            return Path(tempfile.mkdtemp(dir=disk))
-
-        yield folder_on
-
-
 @pytest.fixture(params=["memory", "posix", "ext4", "btrfs", "xfs"])
 async def lab(
-    request: pytest.FixtureRequest, config: VolumeConfig, tmp_path: Path, file_systems: Callable[[str], Path]
+    request: pytest.FixtureRequest, config: VolumeConfig, tmp_path: Path, file_system: Callable[[str], Path]
 ) -> AsyncIterator[Lab]:
     clock = ManualClock()
     backend: Backend
     if request.param == "memory":
         backend = MemoryBackend(clock)
     else:
-        root = tmp_path / "share" if request.param == "posix" else file_systems(request.param) / "share"
+        root = tmp_path / "share" if request.param == "posix" else file_system(request.param) / "share"
         root.mkdir()
         backend = PosixBackend(root)
     volume = Volume(backend, config, clock)

@@ -68,11 +68,11 @@ async def content(posix: PosixBackend, *path: str) -> bytes:
 
 @pytest.mark.usefixtures("asking")
 async def test_what_a_removed_file_left_is_removed_and_nothing_else(
-    posix: PosixBackend, share: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    posix: PosixBackend, share: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     for name in ("gone", "kept", "outside", "linked", "open"):
         await with_stream(posix, name)
-    (share / "outside").rename(tmp_path / "outside")  # it may come back
+    (share / "outside").rename(share.parent / "outside")  # it may come back
     os.link(share / "linked", share / "another link")
     still_open = await posix.open(("open",))
     for name in ("gone", "linked", "open"):
@@ -84,7 +84,7 @@ async def test_what_a_removed_file_left_is_removed_and_nothing_else(
     assert "removed side files of 1 files" in caplog.text
     assert await content(posix, "kept") == LARGE
     assert await content(posix, "another link") == LARGE
-    (tmp_path / "outside").rename(share / "back")
+    (share.parent / "outside").rename(share / "back")
     assert await content(posix, "back") == LARGE
     still_open.close()
     await twice(posix)
