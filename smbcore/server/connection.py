@@ -267,6 +267,11 @@ class SmbConnection:
 
     # -- sessions --
 
+    @property
+    def has_signed_in(self) -> bool:
+        """Whether there ever was a session on this connection."""
+        return self._auth_timer is None
+
     def signed_in(self) -> None:
         """Lift the bounds that hold before the first sign-in."""
         if self._auth_timer is not None:

@@ -13,6 +13,7 @@ from smbcore.proto.sealing import PlaintextBuffer
 from smbcore.rpc.pipes import PipeRegistry
 from smbcore.server import promises
 from smbcore.server.accounts import AccountStore
+from smbcore.server.admission import Admission
 from smbcore.server.allowance import Allowance
 from smbcore.server.commands.table import COMMANDS
 from smbcore.server.conduct import ConductTable
@@ -88,7 +89,7 @@ class SmbServer:
     opens             32-bit key -> open;  trees  32-bit key -> tree connect
     disconnected      opens whose client is away;  index  what outlives connections, by the names clients give it
     allowance         who may have how much kept;  conduct  who does not answer breaks
-    interfaces        where further channels can reach the server
+    interfaces        where further channels can reach the server;  admission  who gets in where there are many
     persistent_high   upper half of the persistent file ids of this run
     """
 
@@ -121,6 +122,7 @@ class SmbServer:
         self.allowance = Allowance()
         self.conduct = ConductTable(self)
         self.interfaces = Interfaces(clock)
+        self.admission = Admission(self)
         self.connections: set[SmbConnection] = set()
         self.sessions: dict[int, SmbSession] = {}
         self.sessions_by_key: dict[int, SmbSession] = {}
@@ -148,19 +150,20 @@ class SmbServer:
 
     def accept(self, transport: Transport) -> SmbConnection | None:
         """Make a connection for a new client; None where there are too many."""
-        if len(self.connections) >= self.config.limits.connections:
-            log.warning("connection from %s refused: %d are open", transport.peer, len(self.connections))
+        if not self.admission.has_room(transport.peer):
             return None
         self._connection_number += 1
         kind = ControlledConnection if self.config.test_controls else SmbConnection
         connection = kind(self, transport, self._connection_number)
         self.connections.add(connection)
+        self.admission.arrived(connection)
         self.counters["connections_total"] += 1
         return connection
 
     def connection_closed(self, connection: SmbConnection) -> None:
         """Forget a connection."""
         self.connections.discard(connection)
+        self.admission.left(connection)
 
     # -- ids --
 
@@ -191,14 +194,14 @@ class SmbServer:
         """Make a session that is signing in.
 
         Its id is a random 32-bit number: a client that comes back after a restart must not name somebody else's.
-        Raises INSUFFICIENT_RESOURCES where there are as many as there may be.
+        Raises INSUFFICIENT_RESOURCES where there are as many as there may be, all of them in use.
         """
-        if len(self.sessions) >= self.config.max_sessions:
-            raise NtError(Status.INSUFFICIENT_RESOURCES, f"{len(self.sessions)} sessions")
+        self.admission.make_room()
         key = self._random_key()
         session = SmbSession(self, key, key)
         self.sessions[session.wire_id] = session
         self.sessions_by_key[key] = session
+        self.admission.begun(session)
         return session
 
     def session_opened(self, session: SmbSession, connection: SmbConnection) -> None:
@@ -214,6 +217,7 @@ class SmbServer:
     def session_closed(self, session: SmbSession) -> None:
         """Forget a session."""
         self.sessions.pop(session.wire_id, None)
+        self.admission.ended(session)
         if self.sessions_by_key.pop(session.key, None) is not None:
             self.records.drop("session", session.key)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import itertools
 import socket
 from types import SimpleNamespace
@@ -11,7 +12,7 @@ from typing import Any
 import pytest
 
 from smbcore.proto.errors import ProtocolViolation
-from smbcore.server.listeners.tcp import _TURN, TcpTransport
+from smbcore.server.listeners.tcp import _TURN, TcpTransport, listen
 from smbcore.server.replies import BufferPool
 
 MESSAGE = b"\0\0\0\x40" + bytes(64)
@@ -172,3 +173,36 @@ async def test_a_violation_in_the_rest_drops_the_connection() -> None:
     peer.client.sendall(MESSAGE * (3 * _TURN))
     await until(lambda: peer.dropped)
     assert peer.received == 2 * _TURN + 3
+
+
+async def test_no_sockets_left_is_logged_once(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    loop = asyncio.get_running_loop()
+    now = [0.0]
+    monkeypatch.setattr(loop, "time", lambda: now[0])
+    server: Any = SimpleNamespace(interfaces=SimpleNamespace(listening=[]))
+    listener = listen(server, "127.0.0.1", 0)
+    real, listener._sock = listener._sock, Full(listener._sock)  # type: ignore[assignment]
+    try:
+        for second in range(59):
+            now[0] = float(second)
+            listener._acceptable()
+        assert len(caplog.records) == 1
+        now[0] = 60.0
+        listener._acceptable()
+        assert len(caplog.records) == 2
+    finally:
+        listener._sock = real
+        listener.close()
+    assert server.interfaces.listening == []
+
+
+class Full:
+    """A listening socket of a process that has no descriptors left."""
+
+    def __init__(self, real: socket.socket) -> None:
+        self.fileno = real.fileno
+
+    def accept(self) -> Any:
+        raise OSError(errno.EMFILE, "Too many open files")
