@@ -38,6 +38,9 @@ OPTIONS = (
     "durable",
     "delete_readonly",
     "case_sensitive",
+    "personal_folders",
+    "kernel_oplocks",
+    "posix_locks",
 )
 _ACCESS = "access:"
 _SHOWN = 100

@@ -8,7 +8,6 @@ form 0x83848xx3 (smbtorture's name: FSCTL_SMBTORTURE_...).
 from __future__ import annotations
 
 from dataclasses import replace
-from struct import Struct
 from typing import TYPE_CHECKING, Any, Final
 
 from smbcore.nt.status import NtError, Status
@@ -20,7 +19,7 @@ from smbcore.server.dispatch import NOTHING, Command
 from smbcore.server.replies import Payload
 from smbcore.server.request import SmbRequest
 from smbcore.wire.header import HEADER_SIZE, IOCTL, READ, unpack
-from smbcore.wire.ioctl import OUTPUT_OFFSET, IoctlRequest, IoctlResponse
+from smbcore.wire.ioctl import IoctlRequest, IoctlResponse
 from smbcore.wire.read import DATA_OFFSET, ReadRequest, ReadResponse
 
 if TYPE_CHECKING:
@@ -35,8 +34,6 @@ GLOBAL_READ_RESPONSE_BODY_PADDING8: Final = 0x83848023
 FSP_ASYNC_SLEEP: Final = 0x83848043
 CONTROLS: Final = frozenset((IOCTL_RESPONSE_BODY_PADDING8, GLOBAL_READ_RESPONSE_BODY_PADDING8, FSP_ASYNC_SLEEP))
 _PADDING: Final = 8
-_OFFSET = Struct("<I")
-_OUTPUT_OFFSET_AT: Final = 32
 
 
 class ControlledConnection(SmbConnection):
@@ -95,9 +92,8 @@ async def control(rq: SmbRequest, msg: IoctlRequest) -> IoctlResponse | bytes:
         rq.connection.commands = _PADDED_READS
         return IoctlResponse(msg.ctl_code, bytes(msg.file_id)).encode()
     output = bytes([_PADDING]) * msg.max_output_response
-    head = bytearray(IoctlResponse.encode_head(msg.ctl_code, bytes(msg.file_id), len(output)))
-    _OFFSET.pack_into(head, _OUTPUT_OFFSET_AT, OUTPUT_OFFSET + _PADDING)
-    return bytes(head) + bytes(_PADDING) + output
+    head = IoctlResponse.encode_head(msg.ctl_code, bytes(msg.file_id), len(output), padding=_PADDING)
+    return head + bytes(_PADDING) + output
 
 
 async def _sleep(rq: SmbRequest, msg: IoctlRequest) -> bytes:

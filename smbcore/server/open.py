@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from struct import Struct
 from typing import TYPE_CHECKING, Any, Protocol
 
 from smbcore.fsa.api import BreakNotice, FileRange, LockElement
@@ -13,6 +12,7 @@ from smbcore.server import breaks, open_row, promises, range_rows
 from smbcore.server.disconnected import DisconnectedOpen
 from smbcore.server.record import OpenRecord
 from smbcore.server.under_way import UnderWay
+from smbcore.wire.types import file_id
 
 if TYPE_CHECKING:
     import asyncio
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from smbcore.server.tree_connect import SmbTreeConnect
 
 log = logging.getLogger(__name__)
-
-_FILE_ID = Struct("<QQ")
 
 
 class File(Protocol):
@@ -109,7 +107,7 @@ class SmbOpen:
         self.key = key
         self.persistent_id = key | server.persistent_high if persistent_id is None else persistent_id
         self.volatile_id = volatile_id
-        self.file_id = _FILE_ID.pack(self.persistent_id, volatile_id)
+        self.file_id = file_id(self.persistent_id, volatile_id)
         self.channel_sequence = 0
         self.lease: SmbLease | None = None
         self.record: OpenRecord | None = None

@@ -17,7 +17,7 @@ from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from smbcore.fsa.backend import Backend, LocalChange, Node, NodeInfo, Observation, StreamInfo, Survey, VolumeInfo
+from smbcore.fsa.backend import Backend, Guard, LocalChange, Node, NodeInfo, Observation, StreamInfo, Survey, VolumeInfo
 from smbcore.nt.status import NtError, Status
 
 T = TypeVar("T")
@@ -253,6 +253,13 @@ class FaultyNode(Node):
         if fault is not None:
             _raise(fault, "copy_range")
         return count
+
+    def guard(self, wanted: Callable[[float], None]) -> Guard | None:
+        return self.inner.guard(wanted)
+
+    def claim(self, offset: int, beyond: int, kind: int) -> bool:
+        self._check("claim")
+        return self.inner.claim(offset, beyond, kind)
 
     def streams(self) -> list[StreamInfo]:
         self._check("streams")

@@ -90,9 +90,13 @@ class IoctlResponse:
         return cls(code, file_id, r.block(out_at, out_count, _RESPONSE_END), flags, data)
 
     @staticmethod
-    def encode_head(ctl_code: int, file_id: bytes, output_length: int, flags: int = 0) -> bytes:
-        """Return the 48 bytes in front of the output, for a sender that keeps the output apart."""
-        return _RESPONSE.pack(49, ctl_code, file_id, OUTPUT_OFFSET, 0, OUTPUT_OFFSET, output_length, flags)
+    def encode_head(ctl_code: int, file_id: bytes, output_length: int, flags: int = 0, padding: int = 0) -> bytes:
+        """Return the 48 bytes in front of the output, for a sender that keeps the output apart.
+
+        padding  bytes that the sender puts between the two
+        """
+        output_at = OUTPUT_OFFSET + padding
+        return _RESPONSE.pack(49, ctl_code, file_id, OUTPUT_OFFSET, 0, output_at, output_length, flags)
 
     def encode(self) -> bytes:
         """Return the body, output included."""

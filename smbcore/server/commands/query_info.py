@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from struct import Struct
 from typing import Final
 
 from smbcore.fsa.quota import QuotaScan
@@ -21,6 +20,7 @@ from smbcore.nt.sid import Sid
 from smbcore.nt.status import NtError, Status
 from smbcore.proto.keys import DIALECT_300, DIALECT_311
 from smbcore.server.request import SmbRequest
+from smbcore.wire.error import BufferNeeded
 from smbcore.wire.query_info import (
     INFO_FILE,
     INFO_FILESYSTEM,
@@ -31,7 +31,6 @@ from smbcore.wire.query_info import (
     QueryQuotaInfo,
 )
 
-_NEEDED = Struct("<I")
 _RESTART_SCAN: Final = 0x01
 _RETURN_SINGLE_ENTRY: Final = 0x02
 _INDEX_SPECIFIED: Final = 0x04
@@ -77,7 +76,7 @@ def _query(rq: SmbRequest, msg: QueryInfoRequest) -> bytes:
     if kind == INFO_SECURITY:
         descriptor: bytes = file.query_security(msg.additional_information)
         if len(descriptor) > msg.output_length:
-            raise NtError(Status.BUFFER_TOO_SMALL, "security descriptor", _NEEDED.pack(len(descriptor)))
+            raise NtError(Status.BUFFER_TOO_SMALL, "security descriptor", BufferNeeded(len(descriptor)).encode())
         return descriptor
     raise NtError(Status.NOT_SUPPORTED, f"info type {kind}")
 

@@ -90,3 +90,5 @@ def test_bad_offsets_and_lengths_are_refused(codec: Any, case: int, at: int, pat
 def test_head_and_output_make_the_response() -> None:
     response = IoctlResponse(0x140078, FILE_ID, memoryview(b"payload"), 1)
     assert IoctlResponse.encode_head(0x140078, FILE_ID, 7, 1) + b"payload" == response.encode()
+    padded = IoctlResponse.encode_head(0x140078, FILE_ID, 7, padding=8)
+    assert padded[32:36] == bytes([64 + 48 + 8, 0, 0, 0])
