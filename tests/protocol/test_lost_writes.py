@@ -159,6 +159,21 @@ CHANGES = {
 RESULTS = {"write": b"second", "set_info": b"fir", "ioctl": bytes(6)}
 
 
+async def test_a_copy_to_the_file_waits_for_a_lost_write_too(disk):
+    one = await disk.server.tree()
+    other = await bound(disk.server, one)
+    source, file_id = await opened(one, "source.txt"), await opened(one)
+    (await one.write(source, 0, b"copied")).expect()
+    await disk.write(one, file_id, b"first!")
+    await cut(one)
+    chunks = fsctl.CopyChunkRequest(source + bytes(8), [fsctl.CopyChunk(0, 0, 6)]).encode()
+    pending = await other.begin(IoctlRequest(fsctl.FSCTL_SRV_COPYCHUNK, file_id, chunks, 100), at(1))
+    await pending.pending()
+    await disk.arrives()
+    (await pending.response()).expect()
+    assert bytes((await other.read(file_id, 0, 6, at(1))).expect().body.data) == b"copied"
+
+
 @pytest.mark.parametrize("change", CHANGES)
 async def test_a_change_on_another_channel_waits_for_a_lost_write(disk, change):
     one = await disk.server.tree()

@@ -76,11 +76,17 @@ def find_open(rq: SmbRequest, file_id: bytes) -> SmbOpen:
     return open_
 
 
-async def on_open(rq: SmbRequest, msg: IoctlRequest) -> bytes:
-    """Hand the code to the open's file."""
-    open_ = find_open(rq, msg.file_id)
+async def open_to_change(rq: SmbRequest, file_id: bytes) -> SmbOpen:
+    """Return the open of this request once changes of lost connections are done.  Raises FILE_CLOSED."""
+    open_ = find_open(rq, file_id)
     if open_.under_way.requests:
         await let_lost_ones_finish(rq)
+    return open_
+
+
+async def on_open(rq: SmbRequest, msg: IoctlRequest) -> bytes:
+    """Hand the code to the open's file."""
+    open_ = await open_to_change(rq, msg.file_id)
     output: bytes = await rq.suspend(open_.file.fsctl(msg.ctl_code, msg.input, msg.max_output_response))
     return output
 
@@ -172,7 +178,7 @@ async def copy_chunk(rq: SmbRequest, msg: IoctlRequest) -> bytes:
 
     Raises OBJECT_NAME_NOT_FOUND for an unknown source; INVALID_PARAMETER with the limits as its body.
     """
-    target = find_open(rq, msg.file_id)
+    target = await open_to_change(rq, msg.file_id)
     if msg.max_output_response < _COPY_CHUNK_SIZE:
         raise NtError(Status.INVALID_PARAMETER, "no room for the result")
     request = fsctl.CopyChunkRequest.decode(msg.input)
@@ -198,7 +204,7 @@ async def duplicate_extents(rq: SmbRequest, msg: IoctlRequest) -> bytes:
     A copy of blocks is atomic as it is, so that the flag which asks for that needs nothing.
     Raises INVALID_HANDLE for an unknown source;  NOT_SUPPORTED an extended form of another size.
     """
-    target = find_open(rq, msg.file_id)
+    target = await open_to_change(rq, msg.file_id)
     request: fsctl.DuplicateExtents | fsctl.DuplicateExtentsEx
     if msg.ctl_code == fsctl.FSCTL_DUPLICATE_EXTENTS_TO_FILE_EX:
         request = fsctl.DuplicateExtentsEx.decode(msg.input)
@@ -217,7 +223,7 @@ async def duplicate_extents(rq: SmbRequest, msg: IoctlRequest) -> bytes:
 
 async def offload_write(rq: SmbRequest, msg: IoctlRequest) -> bytes:
     """Copy what a token stands for, and keep it as the share keeps what is written  [MS-SMB2 3.3.5.15]."""
-    target = find_open(rq, msg.file_id)
+    target = await open_to_change(rq, msg.file_id)
     output: bytes = await rq.suspend(target.file.fsctl(msg.ctl_code, msg.input, msg.max_output_response))
     written = offload.OffloadWriteResult.decode(output).length_written
     target.bytes_written += written
