@@ -92,7 +92,12 @@ def _find_blocker(opened: Open) -> Blocker | None:
     blocker = reserved.make_way(opened.stream_state, opened.oplock_key, opened)
     if blocker is not None:
         return blocker
-    if opened.file.streams is not None and any(stream.opens for stream in opened.file.streams.values()):
+    open_streams = [stream for stream in (opened.file.streams or {}).values() if stream.opens]
+    for stream in open_streams:
+        blocker = reserved.make_way(stream, opened.oplock_key, opened)
+        if blocker is not None:
+            return blocker
+    if open_streams:
         raise NtError(Status.ACCESS_DENIED, f"{opened.path!r} has an open stream")
     if not opened.is_directory:
         return None

@@ -171,6 +171,21 @@ async def test_renaming_a_directory_ends_a_batch_oplock_below_and_no_other(lab: 
     await directory.close()
 
 
+async def test_renaming_a_file_takes_handles_of_its_streams(lab: Any) -> None:
+    listener = lab.listener()
+    await lab.make("a")
+    stream = await lab.create("a:s", oplock_key=ONE)
+    lab.lease(stream, "RWH", ONE, listener)
+    opened = await lab.open("a")
+    task = await lab.start(lab.rename(opened, "b"))
+    assert listener.last() == ("RWH", "RW", True)
+    assert not task.done()
+    await stream.close()
+    await task
+    assert opened.path == "b"
+    await opened.close()
+
+
 async def test_a_link_in_the_place_of_a_file_takes_its_handles(lab: Any) -> None:
     listener = lab.listener()
     await lab.make("a", b"new")
