@@ -223,6 +223,12 @@ class Holder:
     def oplock_broken(self, notice: BreakNotice) -> None:
         self.notices.append(notice)
 
+    def caching_changed(self) -> None:
+        """Nothing is written down of it."""
+
+    def break_timed_out(self) -> None:
+        """Nor of this."""
+
     def lease(self, opened: Open) -> Caching:
         """Ask for everything that a directory has and return what was granted."""
         return opened.request_oplock(OplockLevel.GRANULAR, Caching.READ | Caching.HANDLE, self, b"k" * 16).caching

@@ -50,6 +50,12 @@ class Client:
     def oplock_broken(self, notice: BreakNotice) -> None:
         self.notices.append(notice)
 
+    def caching_changed(self) -> None:
+        """Nothing is written down of it."""
+
+    def break_timed_out(self) -> None:
+        """Nor of this."""
+
 
 class Program:
     """Another process that works on a file."""
