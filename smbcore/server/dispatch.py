@@ -46,6 +46,7 @@ NOTHING: Final = 0
 SESSION: Final = 1
 TREE: Final = 2
 OPEN: Final = 3
+_AT_A_TIME: Final = 16
 _NOT_NEGOTIATED: Final = (0, int(Dialect.WILDCARD))
 
 # A command that takes longer than this many cancelled or finished neighbours is still one task: no limit but the count.
@@ -111,13 +112,31 @@ def _follows(chain: Chain | None) -> bool:
 def advance(chain: Chain) -> None:
     """Work on the members of `chain` until one waits; send the replies when all have answered."""
     connection = chain.connection
+    pause = chain.index + _AT_A_TIME
     while not chain.at_end:
+        if chain.index == pause:
+            _let_others(chain)
+            return
         view = chain.members[chain.index]
         chain.index += 1
         begin(connection, view, chain, chain.sealed)
         if chain.busy:
             return
     reply.send_chain(connection, chain)
+
+
+def _let_others(chain: Chain) -> None:
+    """In a long compound others get their turn; what it looks at is kept until its own next one."""
+    chain.busy = True
+    chain.connection.transport.detach_buffer()
+    if chain.sealed is not None and chain.sealed.unsealer is not None:
+        chain.sealed.unsealer.detach()
+    asyncio.get_running_loop().call_soon(_go_on, chain)
+
+
+def _go_on(chain: Chain) -> None:
+    chain.busy = False
+    chain.connection.resume(chain)
 
 
 def _prepare(rq: SmbRequest, row: Command) -> Any:

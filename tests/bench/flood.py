@@ -4,15 +4,17 @@
 
 Each flood is a process of its own with one connection (or as many as it is told); another client sends one ECHO at a
 time. Figures are milliseconds of wall clock: median, 99th percentile, longest. What the server answered to the flood
-at last is printed beside them.
+at last is printed beside them, and how many lines it wrote to its log about it.
 """
 
 from __future__ import annotations
 
 import argparse
+import collections
 import contextlib
 import multiprocessing
 import os
+import socket
 import statistics
 import sys
 import tempfile
@@ -26,21 +28,29 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 import servers  # noqa: E402 - beside this file
 from raw import (  # noqa: E402
+    CLOSE,
     ECHO,
     PENDING,
+    READ,
+    RELATED_ID,
     SESSION_SETUP,
     SUCCESS,
     TREE_CONNECT,
+    WRITE,
     BenchError,
     RawClient,
+    close_body,
     create_body,
     file_id_of,
+    read_body,
+    write_body,
 )
 
-CREATE, CHANGE_NOTIFY = 5, 15
+CREATE, CANCEL, CHANGE_NOTIFY = 5, 12, 15
 ECHO_BODY = pack("<HH", 4, 0)
 DIRECTORY = 0x1
 PACE = 0.002
+LARGEST = 8 * 1024 * 1024
 
 
 class Flooder(RawClient):
@@ -109,6 +119,56 @@ def single_bytes(client: Flooder) -> None:
     client.drain()
 
 
+def successors(client: Flooder) -> None:
+    """Sign-ins, never finished, that name one session after the other as the one that they had before."""
+    token = b"NTLMSSP\0" + pack("<II", 1, 0xE208_8297) + bytes(16) + bytes((6, 1, 0, 0, 0, 0, 0, 15))
+    wire_id, client.session_id = client.session_id, 0
+    previous = client.message_id & 0xFFFF_FFFF
+    client.send(client.header(SESSION_SETUP) + pack("<HBBIIHHQ", 25, 0, 1, 0, 0, 88, len(token), previous) + token)
+    client.session_id = wire_id
+    client.drain()
+
+
+def cancels(client: Flooder) -> None:
+    """A notification, and a hundred CANCELs of it and of nothing, which use up no ids."""
+    watching(client)
+    waiting = client.message_id - 1
+    frames = b""
+    for number in range(100):
+        client.message_id = waiting + number % 2 * 100_000
+        frames += client.frame(client.request(CANCEL, pack("<HH", 4, 0)))
+    client.message_id = waiting + 1
+    client.socket.sendall(frames)
+    client.drain()
+
+
+def compounds(client: Flooder) -> None:
+    """As many opens as fit into a compound, each closed in it."""
+    parts = [(CREATE, create_body("many", disposition=3)), (CLOSE, close_body(RELATED_ID))] * 120
+    client.send(client.chain(parts))
+    client.drain()
+
+
+def large_reads(client: Flooder) -> None:
+    """8 MiB at a time, over and over, whose replies are not read."""
+    if not hasattr(client, "large"):
+        reply = client.call(CREATE, create_body("large", disposition=3))
+        client.large = file_id_of(reply)  # type: ignore[attr-defined]
+        client.call(WRITE, write_body(client.large, b"x", LARGEST - 1))  # type: ignore[attr-defined]
+    client.socket.setblocking(False)
+    with contextlib.suppress(BlockingIOError):
+        client.socket.send(client.frame(client.request(READ, read_body(client.large, LARGEST, 0), LARGEST)))  # type: ignore[attr-defined]
+    client.socket.setblocking(True)
+    time.sleep(0.001)
+
+
+def connections(client: Flooder) -> None:
+    """Connections that say nothing, a thousand at a time."""
+    if not hasattr(client, "silent"):
+        client.silent = collections.deque(maxlen=1000)  # type: ignore[attr-defined]
+    client.silent.append(socket.create_connection(client.socket.getpeername()))  # type: ignore[attr-defined]
+
+
 def nothing(_client: Flooder) -> None:
     """No flood, for comparison."""
     time.sleep(0.05)
@@ -121,6 +181,11 @@ FLOODS: dict[str, Callable[[Flooder], None]] = {
     "notifications": watching,
     "tree connects": trees,
     "one-byte segments": single_bytes,
+    "successors of others": successors,
+    "CANCELs": cancels,
+    "compounds of 240": compounds,
+    "8 MiB reads, replies not read": large_reads,
+    "silent connections": connections,
 }
 
 
@@ -156,8 +221,14 @@ def latencies(server: servers.Server, seconds: float) -> list[float]:
     return sorted(taken)
 
 
-def measure(server: servers.Server, name: str, seconds: float, connections: int) -> str:
+def lines_of(log: Path) -> int:
+    """Return how many lines a log has."""
+    return len(log.read_text(errors="replace").splitlines()) if log.exists() else 0
+
+
+def measure(server: servers.Server, name: str, seconds: float, connections: int, log: Path) -> str:
     """Return a line of the table."""
+    logged = lines_of(log)
     outcome: Queue[tuple[int, str]] = multiprocessing.Queue()
     arguments = (name, server.port, server.user, seconds + 1.5, outcome)
     workers = [multiprocessing.Process(target=flood, args=arguments, daemon=True) for _ in range(connections)]
@@ -170,7 +241,7 @@ def measure(server: servers.Server, name: str, seconds: float, connections: int)
         worker.join(10)
     p99 = taken[int(len(taken) * 0.99)]
     sent, answers = sum(count for count, _ in results), ", ".join(sorted({last for _, last in results}))
-    return f"| {name} | {sent} | {statistics.median(taken):.2f} | {p99:.2f} | {taken[-1]:.2f} | {answers} |"
+    return f"| {name} | {sent} | {statistics.median(taken):.2f} | {p99:.2f} | {taken[-1]:.2f} | {answers} | {lines_of(log) - logged} |"
 
 
 def main() -> int:
@@ -181,11 +252,13 @@ def main() -> int:
     parser.add_argument("--connections", type=int, default=1, help="that flood at a time")
     options = parser.parse_args()
     print(f"{os.cpu_count()} CPUs, {options.connections} flooding connection(s); milliseconds\n")
-    print("| flood | requests | median | p99 | longest | last answer |\n|---|---|---|---|---|---|")
+    print("| flood | requests | median | p99 | longest | last answer | log |\n|---|---|---|---|---|---|---|")
     with tempfile.TemporaryDirectory(prefix="flood-") as place, servers.ours(Path(place)) as server:
         for name in FLOODS:
             if options.only in name:
-                print(measure(server, name, options.seconds, options.connections), flush=True)
+                print(
+                    measure(server, name, options.seconds, options.connections, Path(place) / "output.log"), flush=True
+                )
     return 0
 
 

@@ -208,3 +208,63 @@ async def test_cancel_inside_of_a_compound_is_not_answered(server):
     )
     for pending in (pendings[0], pendings[2]):
         (await pending.response()).expect()
+
+
+LONG = 240
+
+
+@pytest.mark.parametrize("how", [How(), SIGNED, How(seal=True)])
+async def test_a_long_compound_lets_others_have_their_turn(server, how):
+    """and is one frame all the same, whose members are worked on in order"""
+    raw, other = await server.tree(), await server.tree()
+    await raw.echo(How(credits=500))
+    bodies = [body for number in range(LONG // 3) for body in (
+        create_request(f"file{number}"), WriteRequest(ANY, 0, b"%d" % number), CloseRequest(ANY))]  # fmt: skip
+    requests = [raw.request(body, how) for body in bodies]
+    messages = await raw.connection.start(*requests, related=True)
+    echo = await other.begin(EchoRequest())
+    await echo.response()
+    assert not messages[-1].final.done()
+    responses = [await message.response() for message in messages]
+    assert statuses(responses) == [Status.SUCCESS] * LONG
+    assert [bool(response.header.next_command) for response in responses] == [True] * (LONG - 1) + [False]
+    for number in (0, 1, LONG // 3 - 1):
+        file_id = await opened(raw, f"file{number}")
+        assert bytes((await raw.read(file_id, 0, 100)).expect().body.data) == b"%d" % number
+
+
+async def test_what_comes_behind_a_long_compound_does_not_change_it(server):
+    """Its bytes lie in a buffer that the next message would be received into"""
+    raw = await server.tree()
+    await raw.echo(How(credits=800))
+    file_id = await opened(raw)
+    first = await raw.connection.start(*(raw.request(WriteRequest(file_id, n, b"a")) for n in range(100)))
+    second = await raw.connection.start(*(raw.request(WriteRequest(file_id, 100 + n, b"b")) for n in range(100)))
+    for message in [*first, *second]:
+        (await message.response()).expect()
+    assert bytes((await raw.read(file_id, 0, 300)).expect().body.data) == b"a" * 100 + b"b" * 100
+
+
+@pytest.mark.parametrize("end", ["connection", "session", "tree"])
+async def test_what_ends_in_the_middle_of_a_long_compound(server, end):
+    raw, other = await server.tree(), await server.tree()
+    await raw.echo(How(credits=500))
+    file_id = await opened(raw)
+    session = server.server.sessions[raw.session.session_id]
+    messages = await raw.connection.start(*(raw.request(WriteRequest(file_id, n, b"a")) for n in range(100)))
+    await turn(4)
+    if end == "connection":
+        raw.connection.close()
+    elif end == "session":
+        session.close()
+    else:
+        next(iter(session.trees.values())).close()
+    if end != "connection":
+        got = statuses([await message.response() for message in messages])
+        wanted = Status.USER_SESSION_DELETED if end == "session" else Status.NETWORK_NAME_DELETED
+        assert got[0] is Status.SUCCESS
+        assert got[-1] is wanted
+        assert sorted(set(got)) == [Status.SUCCESS, wanted]
+    await turn()
+    (await other.echo()).expect()
+    await lives(server)
