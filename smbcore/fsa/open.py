@@ -239,7 +239,8 @@ class Open:
         if self.extra_attributes:
             info.attributes |= self.extra_attributes
             info.creation_time = info.last_access_time = info.last_write_time = info.change_time = 0
-        return self.volume.marked(self.node.path, info)
+        volume = self.volume
+        return volume.marked(self.node.path, info) if volume.marks_hidden else info
 
     def forget_info(self) -> None:
         """Note that metadata changed: nothing kept at hand is fresh any more."""

@@ -109,7 +109,7 @@ class PosixNode(Node):
     def info(self) -> NodeInfo:
         try:
             status = os.fstat(self.descriptor)
-            stored = self._stored(status)
+            stored = listing.linked(status) if self.is_link else self.backend.xattrs.current(self.descriptor, status)
         except OSError as error:
             raise nt_error(error, "info") from error
         return describe(self.backend, status, stored, self.reserved)

@@ -142,7 +142,8 @@ class XattrStore:
 
     def current(self, descriptor: int, status: os.stat_result) -> Stored:
         """Return what the open file carries, up to date for `status`."""
-        entry = self.entry((status.st_dev, status.st_ino))
+        key = (status.st_dev, status.st_ino)
+        entry = self._young.get(key) or self.entry(key)
         if entry.stamp != status.st_ctime_ns or (entry.followed_at and self._is_doubtful(entry)):
             self.reads += 1
             entry.load(read(descriptor, DOS), status.st_ctime_ns)

@@ -103,7 +103,7 @@ class Mutator(threading.Thread):
             stream.write(b"local")
 
     def link(self, path: Path, target: Path) -> None:
-        assert target.resolve().is_relative_to(self.share.parent.resolve())
+        assert target.is_relative_to(self.outside)
         temporary = self.share / f".link-{self.random.random()}"
         temporary.symlink_to(target)
         temporary.rename(path)
