@@ -31,6 +31,7 @@ from smbcore.server.accounts import AccountStore
 from smbcore.server.listeners.tcp import TcpListener, listen
 from smbcore.server.rules_keeper import keeping_rules
 from smbcore.server.server import SmbServer
+from smbcore.server.trust import Trust
 from smbcore.state.configuration import Configuration, load_configuration
 from smbcore.state.engine import open_engine
 from smbcore.state.errors import ConfigurationError, KeyFileError, SchemaError, StateUnavailableError
@@ -117,7 +118,9 @@ class Core:
         mirror.on_flushed(control.publish)
         await control.start()  # refuses a second core of this data directory, before that touches its rows
         try:
+            server.trust = Trust(self._directory.records_trusted)
             await survival.restore(server, await mirror.start())
+            server.trust.regain()
             self._listen(server)
             gc.collect()
             gc.freeze()

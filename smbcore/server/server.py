@@ -28,6 +28,7 @@ from smbcore.server.replies import BufferPool
 from smbcore.server.reporting import AuditTrail, NoTrail, report
 from smbcore.server.session import SessionState, SmbSession
 from smbcore.server.shares import OpenVolume, ShareTable
+from smbcore.server.trust import Trust
 from smbcore.state.errors import StateUnavailableError
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _KEY_MASK = 0xFFFFFFFF
+_TRY_TO_CATCH_UP = 1.0
 
 
 class RecordKeeper(Protocol):
@@ -119,6 +121,8 @@ class SmbServer:
         self.leases = LeaseTable(self)
         self.disconnected = DisconnectedOpens(self)
         self.index = RecordIndex()
+        self.trust = Trust()
+        self._closing = False
         self.allowance = Allowance()
         self.conduct = ConductTable(self)
         self.interfaces = Interfaces(clock)
@@ -309,9 +313,25 @@ class SmbServer:
             if not self._records_missing:
                 self._records_missing = True
                 log.warning("serving on, records follow later: %s", error)
+            self._distrust()
             return False
         self._records_missing = False
         return True
+
+    def _distrust(self) -> None:
+        """What was to be stored is not: until it is, a crash gives back no handles that it would be wrong about."""
+        if self.trust.given:
+            self.trust.lose()
+            self.clock.call_later(_TRY_TO_CATCH_UP, self._catch_up)
+
+    def _catch_up(self) -> None:
+        self.background(self._regain())
+
+    async def _regain(self) -> None:
+        if await self.flush_records():
+            self.trust.regain()
+        elif not self._closing:
+            self.clock.call_later(_TRY_TO_CATCH_UP, self._catch_up)
 
     def tell_io(self) -> None:
         """Refresh the records of opens and sessions that were busy; called every few seconds."""
@@ -348,6 +368,7 @@ class SmbServer:
 
     async def close(self) -> None:
         """End every connection, finish what is under way, release the volumes."""
+        self._closing = True
         for connection in list(self.connections):
             connection.close()
         if self._requests:
@@ -358,12 +379,15 @@ class SmbServer:
         self.disconnected.leave()
         await self.shares.close()
 
-    async def flush_records(self) -> None:
-        """Store what is pending now; an unavailable database stops nobody."""
+    async def flush_records(self) -> bool:
+        """Store what is pending now; an unavailable database stops nobody. Tell whether it was stored."""
         try:
             await self.records.flush()
         except StateUnavailableError as error:
             log.warning("records are not up to date: %s", error)
+            self.trust.lose()
+            return False
+        return True
 
 
 def _task_in(tasks: set[asyncio.Task[None]], coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None]:

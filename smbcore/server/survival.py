@@ -56,6 +56,8 @@ async def restore(server: SmbServer, survivors: Survivors) -> None:
 
 async def _open(server: SmbServer, row: Row) -> DisconnectedOpen:
     """Open the file of one row and rebuild its record.  Raises NtError where that cannot be."""
+    if row["durable"] == Kind.DURABLE and not server.trust.inherited:
+        raise NtError(Status.OBJECT_NAME_NOT_FOUND, "its record may be outdated: the database was away at the end")
     share = server.shares.find(row["share"])
     if share is None or share.is_pipe:
         raise NtError(Status.BAD_NETWORK_NAME, "the share is gone")
@@ -104,13 +106,16 @@ def _grant(server: SmbServer, row: Row, away: DisconnectedOpen) -> bool:
     """Ask for the oplock or lease that the open had; tell whether it may stay."""
     file = away.file
     if row["lease_key"]:
-        caching = caching_of(row["lease_state"])
+        caching = caching_of(row["lease_state"]) if server.trust.inherited else Caching.NONE
         lease = _lease(server, away, row)
         lease.add(away)
         away.lease = lease
-        granted = file.request_oplock(OplockLevel.GRANULAR, caching, lease, lease.oplock_key).caching == caching
+        granted_caching = file.request_oplock(OplockLevel.GRANULAR, caching, lease, lease.oplock_key).caching
+        if granted_caching != caching_of(row["lease_state"]):
+            lease.advance_epoch()
+        granted = granted_caching == caching
     else:
-        level = _LEVELS[row["oplock"]]
+        level = _LEVELS[row["oplock"]] if server.trust.inherited else OplockLevel.NONE
         granted = level == OplockLevel.NONE or file.request_oplock(level, Caching.NONE, away, None).level == level
     if not granted and away.record.kind is Kind.DURABLE:
         log.warning("open %#x of %s is not kept: its oplock cannot be had any more", away.key, file.path)

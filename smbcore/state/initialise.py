@@ -22,7 +22,7 @@ from smbcore.state.validation import check_netbios_name
 
 @dataclass(frozen=True, slots=True)
 class DataDirectory:
-    """Where things are in a data directory: holdfast.db, secret.key, control.sock."""
+    """Where things are in a data directory: holdfast.db, secret.key, control.sock, records-trusted."""
 
     path: Path
 
@@ -35,6 +35,11 @@ class DataDirectory:
     def key_file(self) -> Path:
         """The key that secrets in the database are sealed with."""
         return self.path / "secret.key"
+
+    @property
+    def records_trusted(self) -> Path:
+        """Is there while the core's records of open files are up to date; see `smbcore.server.trust`."""
+        return self.path / "records-trusted"
 
     @property
     def control_socket(self) -> Path:

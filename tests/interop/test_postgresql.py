@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,8 +14,11 @@ from server_process import PASSWORD, USER, ServerProcess
 from waiting import eventually, rows
 
 from smbcore.client.files import Share, connect
+from smbcore.nt.status import Status
 from smbcore.state.schema import open_, session, tcon
+from tests.interop.test_handles_survive_restart import connected
 from tests.postgresql import MISSING, PostgreSQL, is_installed, running_postgresql
+from tests.protocol.durable import OTHER_CLIENT, durable, plain, reclaimed
 
 pytestmark = pytest.mark.skipif(not is_installed(), reason=MISSING)
 
@@ -124,4 +128,35 @@ async def test_the_core_stops_in_time_without_its_database(database: PostgreSQL,
     assert "Traceback" not in server.log
     server.start()  # the rows that it could not take away are an earlier boot's now
     assert [rows(server, table) for table in (session, tcon, open_)] == [[], [], []]
+    assert server.stop() == 0
+
+
+async def test_what_the_database_missed_before_the_end_is_not_believed(database: PostgreSQL, tmp_path: Path) -> None:
+    """1 a durable handle, stored  2 the database goes  3 others change the file  4 killed  5 nothing outdated comes back.
+
+    Once the database is there again and knows everything, handles survive as before.
+    """
+    server = ServerProcess(tmp_path / "core", database_url=database.new_database(), log_level="INFO")
+    server.base.mkdir()
+    server.prepare()
+    server.start()
+    raw = await connected(server)
+    file_id = (await durable(raw, leased=True, share=7, state=3)).expect().body.file_id
+    await eventually(lambda: [row.durable for row in rows(server, open_)] == ["durable"])
+    other = await connected(server, guid=OTHER_CLIENT)
+    handle = (await plain(other)).expect().body.file_id
+    await asyncio.to_thread(database.stop)
+    try:
+        (await other.write(handle, 0, b"changed")).expect()
+        server.stop(signal.SIGKILL)
+    finally:
+        await asyncio.to_thread(database.start)
+    server.start()
+    raw = await connected(server)
+    assert (await reclaimed(raw, file_id, leased=True)).status is Status.OBJECT_NAME_NOT_FOUND
+    file_id = (await durable(raw, leased=True)).expect().body.file_id
+    await eventually(lambda: [row.durable for row in rows(server, open_)] == ["durable"])
+    server.stop(signal.SIGKILL)
+    server.start()
+    (await reclaimed(await connected(server), file_id, leased=True)).expect()
     assert server.stop() == 0
