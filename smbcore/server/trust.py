@@ -1,9 +1,9 @@
 """Whether the rows can be believed if the server ends this very moment.
 
 They cannot while the database does not take changes: leases break, locks come and go, and nothing of it is stored. A
-file in the data directory says that they can. It is removed when a change could not be stored, which works on a full disk
-too, and made again when everything is. A start that does not find it gives back nothing that may be wrong: no plain
-durable handle, and no lease with a persistent one. Nor does the first start of all, when there are no rows.
+file in the data directory says that they can. It is removed when a change could not be stored, which works on a full
+disk too, and made again when everything is. A start that does not find it gives back nothing that may be wrong: no
+plain durable handle, and no lease with a persistent one. The first start of all has no rows.
 """
 
 from __future__ import annotations

@@ -26,6 +26,7 @@ def test_everything_a_server_needs_is_there(tmp_path, now):
     assert directory.path.stat().st_mode & 0o777 == 0o700
     assert sorted(path.name for path in directory.path.iterdir()) == ["holdfast.db", "secret.key"]
     assert directory.control_socket == directory.path / "control.sock"
+    assert directory.records_trusted == directory.path / "records-trusted"
     made = configuration(directory)
     assert made.settings.server_name == "NAS1"
     assert len(Sid.parse(made.settings.machine_sid).sub_authorities) == 4
