@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from smbcore.auth.acceptor import Authenticator, ServerNames
@@ -211,6 +211,9 @@ class ServerEnd:
         self.reader = FrameReader(server.config.limits.frame_before_sign_in)
         self.connection: SmbConnection | None = None
         self.closed = False
+        self.held = 0
+        self.early: list[bytes] = []
+        self.rest: Iterator[memoryview] = iter(())
 
     def write(self, parts: Sequence[Buffer], pooled: bytearray | None = None) -> None:
         if self.closed:
@@ -240,12 +243,26 @@ class ServerEnd:
 
     def arrived(self, data: bytes) -> None:
         """Receive as the TCP transport does."""
-        if self.closed:
-            return
+        self.early.append(data)
+        self.go_on()
+
+    def hold(self) -> None:
+        self.held += 1
+
+    def release(self) -> None:
+        self.held -= 1
+        self.go_on()
+
+    def go_on(self) -> None:
+        """Hand on what has arrived, as far as it may be."""
         try:
-            for frame in self.reader.feed(data):
-                self.connection.receive(frame)
-                if self.closed:
+            while not self.closed and not self.held:
+                frame = next(self.rest, None)
+                if frame is not None:
+                    self.connection.receive(frame)
+                elif self.early:
+                    self.rest = self.reader.feed(self.early.pop(0))
+                else:
                     return
         except ProtocolViolation as violation:
             self.connection.drop(violation)

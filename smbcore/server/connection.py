@@ -70,6 +70,12 @@ class Transport(Protocol):
     def detach_buffer(self) -> None:
         """Do not reuse the receive buffer: a request that waits looks at it."""
 
+    def hold(self) -> None:
+        """Hand on no further message until `release`, which is called as many times."""
+
+    def release(self) -> None:
+        """Go on after `hold`."""
+
     def close(self) -> None:
         """Send what is queued if it can be sent at once, then close. Idempotent."""
 

@@ -126,8 +126,9 @@ def advance(chain: Chain) -> None:
 
 
 def _let_others(chain: Chain) -> None:
-    """In a long compound others get their turn; what it looks at is kept until its own next one."""
+    """In a long compound other connections get their turn; this one gets nothing more to do until its next one."""
     chain.busy = True
+    chain.connection.transport.hold()
     chain.connection.transport.detach_buffer()
     if chain.sealed is not None and chain.sealed.unsealer is not None:
         chain.sealed.unsealer.detach()
@@ -137,6 +138,7 @@ def _let_others(chain: Chain) -> None:
 def _go_on(chain: Chain) -> None:
     chain.busy = False
     chain.connection.resume(chain)
+    chain.connection.transport.release()
 
 
 def _prepare(rq: SmbRequest, row: Command) -> Any:

@@ -167,13 +167,13 @@ async def test_offsets_beyond_everything(server, offset, length, count):
 
 async def test_connections_are_bounded(make):
     server = make(limits=Limits(connections=2))
-    one, two = server.connection(), server.connection()
+    one, two = await server.session(), await server.session()
     link, _ = _attach(server)
     assert link is None
-    one.close()
+    one.connection.close()
     await turn()
     assert _attach(server)[0] is not None
-    two.close()
+    (await two.echo()).expect()
 
 
 def _attach(server):

@@ -47,8 +47,8 @@ class TcpTransport:
     """
 
     __slots__ = (
-        "_batch", "_closed", "_flush_due", "_heavy", "_loop", "_out", "_paused", "_pooled", "_ranges", "_reader",
-        "_rest", "_server", "_sock", "_writing", "connection", "local_address", "peer",
+        "_batch", "_closed", "_flush_due", "_heavy", "_held", "_loop", "_out", "_paused", "_pooled", "_ranges",
+        "_reader", "_rest", "_server", "_sock", "_writing", "connection", "local_address", "peer",
     )  # fmt: skip
 
     sends_ranges = True
@@ -62,6 +62,7 @@ class TcpTransport:
         self._ranges = 0
         self._pooled: list[bytearray] = []
         self._heavy = 0
+        self._held = 0
         self._batch = False
         self._flush_due = False
         self._writing = False
@@ -84,6 +85,17 @@ class TcpTransport:
     def detach_buffer(self) -> None:
         """Go on in a new receive buffer."""
         self._reader.detach()
+
+    def hold(self) -> None:
+        """Hand on nothing until `release`, which is called as many times."""
+        self._held += 1
+        if not self._closed:
+            self._loop.remove_reader(self._sock)
+
+    def release(self) -> None:
+        """Go on after `hold`."""
+        self._held -= 1
+        self._receive_again()
 
     def write(self, parts: Sequence[bytes | bytearray | memoryview], pooled: bytearray | None = None) -> None:
         """Queue bytes; they leave at the end of the current batch, or at the next turn of the loop."""
@@ -178,7 +190,7 @@ class TcpTransport:
                 if self._closed:
                     return
                 left -= 1
-                if not left or self._paused or clock() > end:
+                if not left or self._paused or self._held or clock() > end:
                     self._rest = frames
                     self._loop.remove_reader(self._sock)
                     self._loop.call_soon(self._go_on)
@@ -201,14 +213,22 @@ class TcpTransport:
             self._flush()
 
     def _go_on(self) -> None:
-        """Work on the rest, then receive again; not while the peer does not take its replies."""
+        """Work on the rest, then receive again; not while the peer does not take its replies, or is held."""
         frames, connection = self._rest, self.connection
-        if frames is None or connection is None or self._closed or self._paused:
+        if frames is None or connection is None or self._closed or self._paused or self._held:
             return
         self._rest = None
         self._work(connection, frames)
-        if self._rest is None and not self._closed and not self._paused:
+        if self._rest is None:
+            self._receive_again()
+
+    def _receive_again(self) -> None:
+        if self._closed or self._paused or self._held:
+            return
+        if self._rest is None:
             self._loop.add_reader(self._sock, self._readable)
+        else:
+            self._loop.call_soon(self._go_on)
 
     # -- sending --
 
@@ -243,10 +263,7 @@ class TcpTransport:
             self._loop.remove_writer(self._sock)
         if self._paused:
             self._paused = False
-            if self._rest is None:
-                self._loop.add_reader(self._sock, self._readable)
-            else:
-                self._loop.call_soon(self._go_on)
+            self._receive_again()
 
     def _send_buffers(self) -> None:
         """Send once, as many of the buffers before the next range as the socket takes. Raises OSError."""

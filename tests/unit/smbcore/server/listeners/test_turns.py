@@ -206,3 +206,41 @@ class Full:
 
     def accept(self) -> Any:
         raise OSError(errno.EMFILE, "Too many open files")
+
+
+async def test_a_held_connection_gets_nothing_more_until_it_is_released() -> None:
+    peer = Peer([])
+    held = []
+
+    def receive(frame: memoryview) -> None:
+        peer.received += 1
+        if peer.received in (2, 5):
+            peer.transport.hold()
+            peer.transport.hold()
+            held.append(peer.received)
+
+    peer.receive = receive  # type: ignore[method-assign]
+    peer.client.sendall(MESSAGE * 5)
+    await until(lambda: held == [2])
+    for expected in (2, 5):
+        await asyncio.sleep(0)
+        assert peer.received == expected
+        peer.transport.release()
+        for _ in range(20):
+            await asyncio.sleep(0)
+        assert peer.received == expected
+        peer.transport.release()
+        await until(lambda: held == [2, 5])
+    # what comes while it is held is received afterwards
+    peer.client.sendall(MESSAGE * 2)
+    await until(lambda: peer.received == 7)
+    peer.close()
+
+
+async def test_a_held_connection_may_end() -> None:
+    peer = Peer([])
+    peer.transport.hold()
+    peer.close()
+    peer.transport.hold()
+    peer.transport.release()
+    peer.transport.release()
