@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from smbcore.fsa import notify, overwrite, reserved, sharing, space
+from smbcore.fsa import notify, overwrite, reparse, reserved, sharing, space
 from smbcore.fsa.access import decide_access, open_parent
 from smbcore.fsa.api import OpenParameters
 from smbcore.fsa.backend import HeldOutsideError, Look, Node
@@ -38,6 +38,9 @@ if TYPE_CHECKING:
     from smbcore.fsa.volume import Volume
 
 _WRITES_DATA = FILE_WRITE_DATA | FILE_APPEND_DATA
+_MAY_BE_BEHIND_A_LINK = frozenset(
+    {Status.OBJECT_NAME_NOT_FOUND, Status.OBJECT_PATH_NOT_FOUND, Status.STOPPED_ON_SYMLINK}
+)
 _CREATING = frozenset({c.FILE_SUPERSEDE, c.FILE_CREATE, c.FILE_OPEN_IF, c.FILE_OVERWRITE_IF})
 _TRY_AGAIN = 0.1
 _ACTION = {
@@ -72,7 +75,11 @@ async def open_file(volume: Volume, p: OpenParameters) -> Open:
             asked_for = await _wait_outside(volume, asked_for)
             continue
         except NtError as error:
-            if error.status is not Status.OBJECT_NAME_NOT_FOUND or disposition not in _CREATING or not target.names:
+            creating = error.status is Status.OBJECT_NAME_NOT_FOUND and disposition in _CREATING
+            if len(target.names) > 1 and error.status in _MAY_BE_BEHIND_A_LINK and not creating:
+                absent = error.status is Status.OBJECT_NAME_NOT_FOUND
+                await reparse.stop_on_the_way(backend, p.path, target.names, parent_only=absent)
+            if not creating or not target.names:
                 raise
             created = await _create(volume, p, target, desired)
             if created is not None:
@@ -262,6 +269,8 @@ async def _create(volume: Volume, p: OpenParameters, target: Target, desired: in
     parent = await open_parent(volume, names)
     try:
         info, descriptor = parent.look()
+        if info.reparse_tag:
+            await reparse.stop_on_the_way(volume.backend, p.path, names, parent_only=True)
         _check_parent(volume, p, parent, descriptor, names[-1], directory=directory)
         stored = volume.security.inherited(descriptor, p.security, p.token, is_directory=directory)
         attributes = p.file_attributes & fa.SETTABLE
@@ -269,6 +278,8 @@ async def _create(volume: Volume, p: OpenParameters, target: Target, desired: in
             attributes &= ~(fa.FILE_ATTRIBUTE_ARCHIVE | fa.FILE_ATTRIBUTE_TEMPORARY)
         else:
             attributes |= fa.FILE_ATTRIBUTE_ARCHIVE
+        attributes &= ~fa.FILE_ATTRIBUTE_NOT_CONTENT_INDEXED
+        attributes |= info.attributes & fa.FILE_ATTRIBUTE_NOT_CONTENT_INDEXED
         if volume.compresses and not p.create_options & c.FILE_NO_COMPRESSION:
             attributes |= info.attributes & fa.FILE_ATTRIBUTE_COMPRESSED
         name = names[-1]

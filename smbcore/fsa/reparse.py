@@ -6,11 +6,12 @@ from struct import Struct
 from typing import TYPE_CHECKING, NoReturn
 
 from smbcore.fsa import notify
-from smbcore.fsa.backend import Node, NodeInfo
+from smbcore.fsa.backend import Backend, Node, NodeInfo
 from smbcore.nt import attributes as fa
 from smbcore.nt.access import FILE_WRITE_ATTRIBUTES, FILE_WRITE_DATA
 from smbcore.nt.errors import WireError
 from smbcore.nt.info.reparse import ReparsePoint, SymbolicLink
+from smbcore.nt.names import utf16_length
 from smbcore.nt.status import NtError, Status
 
 if TYPE_CHECKING:
@@ -23,11 +24,12 @@ STORE_LINK = "posix.symlink"
 """Where a backend shows the target of a symbolic link of the store, UTF-8 with slashes."""
 
 _SYMLINK_ERROR = Struct("<IIIHH")  # SymLinkLength, SymLinkErrorTag, ReparseTag, ReparseDataLength, UnparsedPathLength
+_ABSENT = frozenset({Status.OBJECT_NAME_NOT_FOUND, Status.OBJECT_PATH_NOT_FOUND})
 _SYMLINK_ERROR_TAG = 0x4C4D_5953
 
 
-def stop(node: Node, info: NodeInfo) -> NoReturn:
-    """Refuse to open a reparse point as what it stands for.
+def stop(node: Node, info: NodeInfo, behind: str = "") -> NoReturn:
+    """Refuse to open a reparse point as what it stands for, or something `behind` it, as the client spelled that.
 
     Raises NtError: STOPPED_ON_SYMLINK, data = Symbolic Link Error Response, so that the client goes on by itself;
     IO_REPARSE_TAG_NOT_HANDLED for every other tag.
@@ -37,7 +39,31 @@ def stop(node: Node, info: NodeInfo) -> NoReturn:
     point = load(node)
     if point is None:
         raise NtError(Status.IO_REPARSE_DATA_INVALID, "a symbolic link without its data")
-    raise NtError(Status.STOPPED_ON_SYMLINK, "\\".join(node.path), symlink_error(point, 0))
+    raise NtError(Status.STOPPED_ON_SYMLINK, "\\".join(node.path), symlink_error(point, 2 * utf16_length(behind)))
+
+
+async def stop_on_the_way(backend: Backend, path: str, names: tuple[str, ...], *, parent_only: bool = False) -> None:
+    """Raise what a reparse point among the directories of a path means, if there is one  [MS-FSA 2.1.5.1, phase 6].
+
+    Asked for paths that could not be opened: nothing is found behind a reparse point.
+    path         as the client spelled it;  names  its components
+    parent_only  everything before the last directory is known to be there
+    """
+    parts = path.replace("/", "\\").split("\\")
+    spelled = parts if len(parts) == len(names) else list(names)
+    for depth in range(len(names) - 1 if parent_only else 1, len(names)):
+        try:
+            node = await backend.open(names[:depth], follow=False)
+        except NtError as error:
+            if error.status in _ABSENT:
+                return
+            raise
+        try:
+            info = node.info()
+            if info.reparse_tag:
+                stop(node, info, "\\" + "\\".join(spelled[depth:]))
+        finally:
+            node.close()
 
 
 def symlink_error(point: ReparsePoint, unparsed: int) -> bytes:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import pytest
 
 from smbcore.nt import attributes as fa
 from smbcore.nt import create as c
+from smbcore.nt.info import fsctl as codes
+from smbcore.nt.info.reparse import ReparsePoint, SymbolicLink
+from smbcore.vfs.memory import MemoryBackend
 
 READ = 0x1
 WRITE = 0x2
@@ -272,3 +276,74 @@ async def test_the_index_of_quotas_opens_and_has_none(lab: Any) -> None:
     await opened.close()
     with lab.fails("OBJECT_NAME_INVALID"):
         await lab.open("$Extend\\$Quota:$O:$INDEX_ALLOCATION", 0x1)
+
+
+# -- links on the way  [MS-FSA 2.1.5.1 phase 6, MS-SMB2 2.2.2.2.1] --
+async def make_link(lab: Any, path: str, tag: int = fa.IO_REPARSE_TAG_SYMLINK, options: int = 0) -> None:
+    opened = await lab.create(path, options=options)
+    link = SymbolicLink("target", "target", relative=True).reparse_point()
+    point = link if tag == fa.IO_REPARSE_TAG_SYMLINK else ReparsePoint(tag, b"")
+    await opened.fsctl(codes.FSCTL_SET_REPARSE_POINT, point.encode(), 0)
+    await opened.close()
+
+
+@pytest.mark.parametrize("kind", [0, c.FILE_DIRECTORY_FILE])
+@pytest.mark.parametrize("disposition", [c.FILE_OPEN, c.FILE_CREATE, c.FILE_OPEN_IF, c.FILE_OVERWRITE_IF])
+@pytest.mark.parametrize("behind", ["", "\\x", "\\x\\\u00fc.txt", "\\x:stream:$DATA"])
+async def test_what_is_behind_a_link_is_left_to_the_client(lab: Any, kind: int, disposition: int, behind: str) -> None:
+    await lab.mkdir("d")
+    await make_link(lab, "d\\Link", options=kind)
+    if not behind and disposition != c.FILE_OPEN:
+        return  # that concerns the link itself
+    with lab.fails("STOPPED_ON_SYMLINK") as caught:
+        await lab.open("d\\link" + behind, disposition=disposition)
+    data = caught.value.data
+    assert data[4:8] == b"SYML"
+    assert int.from_bytes(data[:4], "little") == len(data) - 4
+    assert int.from_bytes(data[14:16], "little") == 2 * len(behind)
+    assert "target".encode("utf-16-le") in data
+
+
+async def test_what_is_behind_another_reparse_point_is_not_found_by_us(lab: Any) -> None:
+    await make_link(lab, "d", 0x8000_0023, c.FILE_DIRECTORY_FILE)
+    for path in ("d\\x", "d\\x\\y"):
+        with lab.fails("IO_REPARSE_TAG_NOT_HANDLED"):
+            await lab.open(path)
+    with lab.fails("IO_REPARSE_TAG_NOT_HANDLED"):
+        await lab.create("d\\x")
+
+
+async def test_a_link_of_the_store_on_the_way_is_left_to_the_client_too(lab: Any) -> None:
+    if isinstance(lab.backend, MemoryBackend):
+        pytest.skip("nobody but clients makes links in memory")
+    await lab.mkdir("real")
+    await lab.make("real\\file", b"data")
+    os.symlink("real", "link", dir_fd=lab.backend.root)
+    with lab.fails("STOPPED_ON_SYMLINK") as caught:
+        await lab.open("link\\file")
+    assert int.from_bytes(caught.value.data[14:16], "little") == 2 * len("\\file")
+    assert "real".encode("utf-16-le") in caught.value.data
+    opened = await lab.open("link")  # at the end it is followed, for it stays in the share
+    assert opened.is_directory
+    await opened.close()
+
+
+async def test_absent_is_absent_where_no_link_is_on_the_way(lab: Any) -> None:
+    await lab.mkdir("d")
+    await lab.make("d\\file")
+    for path, status in (("d\\x", "OBJECT_NAME_NOT_FOUND"), ("d\\file\\x", "OBJECT_PATH_NOT_FOUND")):
+        with lab.fails(status):
+            await lab.open(path)
+
+
+async def test_new_files_are_indexed_as_their_directory_is(lab: Any) -> None:
+    """[MS-FSA 2.1.5.1.1] NOT_CONTENT_INDEXED is the parent's, whatever is asked for."""
+    bit = fa.FILE_ATTRIBUTE_NOT_CONTENT_INDEXED
+    await lab.mkdir("d")
+    directory = await lab.open("d")
+    await lab.set_basic(directory, attributes=bit)
+    await directory.close()
+    for path, asked, expected in (("d\\a", 0, bit), ("d\\b", bit, bit), ("c", bit, 0)):
+        opened = await lab.create(path, file_attributes=asked)
+        assert opened.info().attributes & bit == expected
+        await opened.close()
