@@ -33,7 +33,7 @@ at once. A waiter waits until the breaks that were under way are over, and decid
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from smbcore.fsa.api import BreakListener, BreakNotice, Caching, OplockGrant, OplockLevel
@@ -172,7 +172,7 @@ class Oplocks:
         caching: int,
         listener: BreakListener,
         key: bytes | None,
-        others: Iterable[Open],
+        others: Sequence[Open],
         *,
         has_byte_ranges: bool,
         beside_writers: bool = True,
@@ -182,7 +182,6 @@ class Oplocks:
         others          every open of the stream, `opener` may be among them
         beside_writers  level II is granted though one of them may write
         """
-        others = list(others)
         granular = level == OplockLevel.GRANULAR
         wanted = caching & ALL if granular else _CACHING_OF[level]
         if granular and wanted not in _LEASE_STATES:
@@ -205,7 +204,7 @@ class Oplocks:
         opener: Open,
         wanted: int,
         key: bytes | None,
-        others: Iterable[Open],
+        others: Sequence[Open],
         granular: bool,
         has_byte_ranges: bool,
     ) -> int:
@@ -527,7 +526,8 @@ class Oplocks:
 
     def wake(self) -> None:
         """Let those who wait look again whether the breaks they wait for are over."""
-        self.relax()
+        if self.guard is not None:
+            self.relax()
         waiters, self._waiters = self._waiters, {}
         for future in waiters:
             if not future.done():

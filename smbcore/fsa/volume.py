@@ -221,7 +221,8 @@ class Volume:
         grant = oplocks.request(
             opened, level, wanted, listener, key, stream.opens, has_byte_ranges=locked, beside_writers=not guards
         )
-        oplocks.relax()
+        if guards:
+            oplocks.relax()
         if opened.is_directory and grant.caching:
             self._directory_oplocks[opened.node.path] = stream
         return grant
