@@ -369,8 +369,8 @@ class Space:
             log.warning("%r is counted anew: %s", "/".join(node.path), error)
             self._again_in(_SOON)
             return
-        if gone and state is not None and after:
-            self._orphans.add(state)
+        if gone and state is not None and any(stream.charge is not None for stream in state.all_streams()):
+            self._orphans.add(state)  # with all that counts, even if it is nothing yet
         if after != before:
             self._add(owner, file_id, after - before)
 

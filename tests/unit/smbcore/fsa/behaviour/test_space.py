@@ -487,3 +487,60 @@ async def test_a_limit_comes_and_goes_under_open_files(lab: Any) -> None:
     await opened.write(0, bytes(LIMIT))
     await opened.close()
     await check(lab, LIMIT)
+
+
+# -- anything in any order --
+@pytest.mark.parametrize("seed", range(4))
+async def test_whatever_happens_the_account_is_what_a_count_finds(lab: Any, seed: int) -> None:
+    """Random changes through several opens at once, with counts in between; at the end a count from nothing agrees."""
+    rng = random.Random(seed)  # noqa: S311 - a course of events, no secret
+    space = space_of(lab)
+    await space.ready()
+    opens: list[Any] = []
+
+    async def step() -> None:
+        name = f"f{rng.randrange(6)}" + rng.choice(("", "", ":s", ":t"))
+        match rng.randrange(12):
+            case 0 | 1:
+                how = rng.choice((c.FILE_OPEN_IF, c.FILE_OPEN_IF, c.FILE_SUPERSEDE, c.FILE_OVERWRITE_IF))
+                more = {"allocation_size": rng.choice((0, 0, 30 * K))}
+                opens.append(await lab.open(name, disposition=how, **more))
+            case 2 if opens:
+                await opens.pop(rng.randrange(len(opens))).close()
+            case 3 if opens:
+                await resize(rng.choice(opens), rng.choice((0, 1, 5 * K, 40 * K)))
+            case 4 if opens:
+                await reserve(rng.choice(opens), rng.choice((0, 20 * K, 60 * K)))
+            case 5 if opens:
+                await lab.dispose(rng.choice(opens), delete=rng.random() < 0.7)
+            case 6 if opens:
+                await rng.choice(opens).set_information(
+                    ic.FILE_DISPOSITION_INFORMATION_EX, rng.choice((3, 0)).to_bytes(4, "little")
+                )
+            case 7 if opens:
+                await lab.rename(rng.choice(opens), f"f{rng.randrange(6)}", replace=rng.random() < 0.7)
+            case 8 if opens:
+                data = LinkInformation(f"f{rng.randrange(6)}", flags=rng.randrange(2)).encode()
+                await rng.choice(opens).set_information(ic.FILE_LINK_INFORMATION, data)
+            case 9 if len(opens) > 1:
+                source, target = rng.sample(opens, 2)
+                await target.copy_chunks(source, [(0, rng.randrange(30 * K), 3 * K)])
+            case 10 if rng.random() < 0.3:
+                space.begin()
+                await asyncio.sleep(0)
+            case _ if opens:
+                await rng.choice(opens).write(rng.randrange(60 * K), bytes(rng.randrange(1, 12 * K)))
+
+    for _ in range(250):
+        try:
+            await step()
+        except NtError as error:
+            if error.status is Status.INTERNAL_ERROR:
+                raise
+        assert 0 <= space.used <= LIMIT
+    held = space.used
+    await space.count()
+    assert space.used == held
+    for opened in opens:
+        await opened.close()
+    await check(lab, space.used)
