@@ -172,6 +172,7 @@ async def test_impossible_quotas_are_refused(server, data, status):
         pytest.param(b"", id="nothing"),
         pytest.param(bytes(15), id="cut"),
         pytest.param(QueryQuotaInfo(sid_list=bytes(7)).encode(), id="list cut"),
+        pytest.param(QueryQuotaInfo(sid_list=encode_sids([ALICE]) + b"\0").encode(), id="list of an odd length"),
         pytest.param(QueryQuotaInfo(start_sid=bytes(7)).encode(), id="SID cut"),
         pytest.param(b"\0\0\0\0\xff\xff\xff\xff" + bytes(8), id="list longer than the buffer"),
         pytest.param(bytes(8) + b"\x0c\0\0\0\xff\xff\xff\xff" + bytes(12), id="SID outside of the buffer"),

@@ -96,6 +96,8 @@ async def _query_quota(rq: SmbRequest, msg: QueryInfoRequest) -> bytes:
         start = Sid.decode(asked.start_sid) if asked.start_sid and sids is None else None
     except WireError as error:
         raise NtError(Status.INVALID_PARAMETER, str(error)) from error
+    if len(asked.sid_list) % 4:
+        raise NtError(Status.INVALID_PARAMETER, f"a list of SIDs of {len(asked.sid_list)} bytes")  # [MS-FSA 2.1.5.21]
     scan = QuotaScan(sids, start, restart=asked.restart, single=asked.single)
     output: bytes = await rq.suspend(rq.open.file.query_quota(scan, msg.output_length))
     return output
