@@ -21,7 +21,16 @@ from smbcore.nt.access import FILE_GENERIC_READ, FILE_GENERIC_WRITE
 from smbcore.nt.create import FILE_OPEN_IF
 from smbcore.nt.status import NtError, Status
 from smbcore.wire.create import OPLOCK_LEASE, OPLOCK_NONE
-from smbcore.wire.create_contexts import DURABLE_FLAG_PERSISTENT, DurableReconnectV2, DurableRequestV2, LeaseV2, wrap
+from smbcore.wire.create_contexts import (
+    DURABLE_FLAG_PERSISTENT,
+    LEASE,
+    LEASE_READ,
+    DurableReconnectV2,
+    DurableRequestV2,
+    LeaseV2,
+    decode_lease,
+    wrap,
+)
 from smbcore.wire.header import FLAG_REPLAY
 from smbcore.wire.lock import LockElement
 from smbcore.wire.oplock_break import LeaseBreakNotification
@@ -47,7 +56,10 @@ class HandleGone(Exception):
 
 @dataclass
 class Handle:
-    """One open that is to survive; `closing` once its CLOSE was sent, `since` when its CREATE was answered."""
+    """One open that is to survive; `closing` once its CLOSE was sent, `since` when its CREATE was answered.
+
+    caching  what its lease allows, `cache` what it keeps of the file while that is at least R
+    """
 
     name: str
     share_mode: int
@@ -59,23 +71,28 @@ class Handle:
     lock_number: int = 0
     closing: bool = False
     since: float = 0.0
+    caching: int = 0
+    cache: bytes | None = None
 
 
 class Client:
     """One client: one connection at a time, one handle at a time.
 
-    kills  when the server was killed so far, in seconds of the monotonic clock
+    kills     when the server was killed so far, in seconds of the monotonic clock
+    may_lose  others open the file too, so that the handle gives way to them while its client is away
     """
 
-    def __init__(self, port: int, share: str, counts: Counter[str], kills: list[float]):
+    def __init__(self, port: int, share: str, counts: Counter[str], kills: list[float], *, may_lose: bool = False):
         self.port = port
         self.share = share
         self.counts = counts
         self.kills = kills
+        self.may_lose = may_lose
         self.guid = os.urandom(16)
         self.raw: RawClient | None = None
         self.handle: Handle | None = None
         self._session_id = 0
+        self._last_break: LeaseBreakNotification | None = None
         self._answering: asyncio.Task[None] | None = None
 
     # -- the connection --
@@ -117,10 +134,12 @@ class Client:
         if response.status is Status.SUCCESS:
             handle.file_id = response.body.file_id
             self.counts["reclaims"] += 1
+            self._note_lease(handle, response)
         elif response.status is Status.OBJECT_NAME_NOT_FOUND:
             if not handle.closing:
-                if not handle.persistent and any(0 <= kill - handle.since < YOUNG for kill in self.kills):
-                    self.counts["young"] += 1
+                young = not handle.persistent and any(0 <= kill - handle.since < YOUNG for kill in self.kills)
+                if young or self.may_lose:
+                    self.counts["young" if young else "ceded"] += 1
                     self.handle = None
                     raise HandleGone(handle.name)
                 self.counts["losses"] += 1
@@ -128,6 +147,24 @@ class Client:
             handle.file_id = b""
         else:
             response.expect()
+
+    def _note_lease(self, handle: Handle, response: Response) -> None:
+        """Cache no more than the server says; a notification may be heard before the response that it came after."""
+        leases = [decode_lease(context.data) for context in response.body.contexts if bytes(context.name) == LEASE]
+        handle.caching = leases[0].lease_state if leases else 0
+        notice = self._last_break
+        if notice is not None and bytes(notice.lease_key) == handle.lease_key and leases:
+            if notice.new_epoch > leases[0].epoch:
+                handle.caching = notice.new_lease_state
+        if not handle.caching & LEASE_READ:
+            handle.cache = None
+
+    def _note_break(self, notice: LeaseBreakNotification) -> None:
+        handle, self._last_break = self.handle, notice
+        if handle is not None and bytes(notice.lease_key) == handle.lease_key:
+            handle.caching = notice.new_lease_state
+            if not handle.caching & LEASE_READ:
+                handle.cache = None
 
     def lose(self) -> None:
         """Give the connection up."""
@@ -141,6 +178,8 @@ class Client:
         with contextlib.suppress(*LOST):
             while True:
                 notice = (await raw.connection.breaks.get()).body
+                if isinstance(notice, LeaseBreakNotification):
+                    self._note_break(notice)
                 if isinstance(notice, LeaseBreakNotification) and notice.flags:
                     await raw.acknowledge_lease_break(notice.lease_key, notice.new_lease_state)
 
@@ -183,6 +222,7 @@ class Client:
         response = await self.do(create)
         if response.status is Status.SUCCESS:
             handle.file_id = response.body.file_id
+            self._note_lease(handle, response)
             handle.since = time.monotonic()
             self.handle = handle
         return response.status

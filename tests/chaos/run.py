@@ -32,7 +32,7 @@ def main() -> int:
         total.update(report.counts)
         faults += report.faults
         seed += 1
-    words = ("runs", "writes", "cuts", "kills", "stops", "reclaims", "young", "losses")
+    words = ("runs", "writes", "cached", "cuts", "kills", "stops", "reclaims", "young", "ceded", "losses")
     print("chaos: " + ", ".join(f"{word} {total[word]}" for word in words) + f", faults {len(faults)}")
     return 1 if faults or total["losses"] else 0
 

@@ -1,8 +1,9 @@
 """The storm: clients with durable and persistent handles at work while connections break and the core is killed.
 
-Three sorts of clients: `keeper` has a durable handle with a lease on a file of its own; `rival` opens one of a few
+Five sorts of clients: `keeper` has a durable handle with a lease on a file of its own; `rival` opens one of a few
 files exclusively, as persistent, against all other rivals; `counter` adds to one number in a file that all counters
-have open, under a byte-range lock. Every one writes down what was acknowledged.
+have open, under a byte-range lock; `reader` keeps what it read of a file that a `writer` changes, for as long as its
+lease lets it, over outages and crashes. Every one writes down what was acknowledged.
 """
 
 from __future__ import annotations
@@ -18,9 +19,12 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from smbcore.client.message import How
+from smbcore.nt.access import FILE_GENERIC_WRITE
 from smbcore.nt.status import Status
+from smbcore.wire.create_contexts import LEASE_READ
 from smbcore.wire.lock import LOCK_EXCLUSIVE, LOCK_FAIL_IMMEDIATELY, LOCK_UNLOCK, LockElement
-from tests.chaos.client import Client, HandleGone
+from tests.chaos.client import AGAIN, LOST, PATIENCE, Client, HandleGone
 from tests.chaos.proxy import Proxy
 from tests.interop.server_process import ServerProcess
 
@@ -51,7 +55,7 @@ class Report:
     faults: list[str] = field(default_factory=list)
 
     def line(self) -> str:
-        words = ("runs", "writes", "cuts", "kills", "stops", "reclaims", "young", "losses")
+        words = ("runs", "writes", "cached", "cuts", "kills", "stops", "reclaims", "young", "ceded", "losses")
         return ", ".join(f"{word} {self.counts[word]}" for word in words) + f", faults {len(self.faults)}"
 
 
@@ -89,6 +93,8 @@ class Storm:
         work = [self._keeper(proxy.port, number) for number in range(keepers)]
         work += [self._rival(proxy.port, number) for number in range(rivals)]
         work += [self._counter(proxy.port, number) for number in range(counters)]
+        work += [self._reader(proxy.port, number) for number in range(2)]
+        work.append(self._writer(proxy.port, 0))
         tasks = [asyncio.create_task(one) for one in work]
         weather = asyncio.create_task(self._weather(proxy))
         await asyncio.sleep(self.seconds)
@@ -185,6 +191,50 @@ class Storm:
                 self.report.faults.append(f"unlock: {status.name}")
                 break
         await client.close_handle()
+        client.lose()
+
+    async def _reader(self, port: int, number: int) -> None:
+        """Keep what was read for as long as the lease says, over outages too, and look whether it is still so."""
+        client, name = Client(port, "files", self.report.counts, self.kills, may_lose=True), f"reader{number}"
+        while not self.over:
+            with contextlib.suppress(HandleGone):
+                status = await client.open("shared", share_mode=7, persistent=False, leased=True)
+                if status is not Status.SUCCESS:
+                    self.report.faults.append(f"{name}: {status.name}")
+                    break
+                while not self.over and self.dice.random() < 0.98:
+                    await self._compare(client, name)
+                await client.close_handle()
+        client.lose()
+
+    async def _compare(self, client: Client, name: str) -> None:
+        handle = client.handle
+        assert handle is not None
+        content = await client.read(0, 8)
+        await asyncio.sleep(0.02)  # a notification that came before the content is heard by now
+        if handle.cache is not None and handle.cache != content:
+            self.report.faults.append(f"{name} keeps {handle.cache!r}, the file has {content!r}")
+        if handle.caching & LEASE_READ:
+            handle.cache = content
+            self.report.counts["cached"] += 1
+
+    async def _writer(self, port: int, number: int) -> None:
+        """Change what the readers keep, through ordinary handles."""
+        client = Client(port, "files", self.report.counts, self.kills)
+        while not self.over:
+            await asyncio.sleep(self.dice.uniform(0.0, 0.3))
+            raw = await client.ready()
+            try:
+                response = await raw.create("shared", FILE_GENERIC_WRITE, share=7, how=How(timeout=PATIENCE))
+                if response.status is Status.SUCCESS:
+                    file_id = response.body.file_id
+                    await raw.write(file_id, 0, self.dice.randbytes(8), how=How(timeout=PATIENCE))
+                    await raw.close(file_id, how=How(timeout=PATIENCE))
+            except LOST:
+                client.lose()
+                continue
+            if response.status in AGAIN:
+                client.lose()
         client.lose()
 
     # -- afterwards --
