@@ -40,6 +40,7 @@ class ShareUsage(Shape):
     )
     quota: Literal["off", "track", "enforce"] = Field(description="Whether owners are counted, and limited too.")
     size_limit: int | None = Field(description=f"Bytes that all files together may take; {_NO_LIMIT}")
+    is_limit_per_user: bool = Field(description="The size limit and quotas hold for the folder of each user.")
     used: int | None = Field(description="Bytes that all files take; null unless counted.")
     total: int = Field(description="Size of the share as clients see it.")
     free: int = Field(

@@ -35,14 +35,16 @@ def usage(work: Work, name: str) -> ShareUsage:
     options = share.options
     limit = options.size_limit_mib * _MIB or None
     used = taken.used if taken.state == "counted" else None
-    left = taken.disk_available if limit is None else min(taken.disk_available, max(0, limit - (used or 0)))
+    whole = None if options.personal_folders else limit  # the limit is for each folder then
+    left = taken.disk_available if whole is None else min(taken.disk_available, max(0, whole - (used or 0)))
     return ShareUsage.model_validate(
         {
             "state": taken.state,
             "quota": options.quota,
             "size_limit": limit,
             "used": used,
-            "total": taken.disk_total if limit is None else min(limit, taken.disk_total),
+            "is_limit_per_user": options.personal_folders,
+            "total": taken.disk_total if whole is None else min(whole, taken.disk_total),
             "free": left,
             "disk_total": taken.disk_total,
             "disk_free": taken.disk_free,
@@ -74,6 +76,8 @@ def check_size_limit(work: Work, share: ShareConfig, options: Mapping[str, Any])
     wanted = options.get("size_limit_mib")
     if not isinstance(wanted, int) or wanted <= 0 or wanted == share.options.size_limit_mib:
         return
+    if options.get("personal_folders", share.options.personal_folders):
+        return  # what each user's folder takes is not known here
     try:
         taken = _ask(work, share.name)
     except Problem:  # disabled, or no core is running: it counts when it next can, and refuses what is too much then

@@ -71,6 +71,17 @@ async def test_the_disk_bounds_what_is_free(service, api, docs):
     assert (await api.get("/api/v1/shares/docs/usage")).json()["free"] == 4 * MIB
 
 
+async def test_a_limit_for_each_users_folder_does_not_bound_the_share(service, api, docs):
+    wanted = {"options": {"personal_folders": True}}
+    assert (await api.patch("/api/v1/shares/docs", json=wanted, headers={"If-Match": '"v1"'})).status_code == 200
+    service.core.usage = Usage(TB, TB // 2, TB // 4, "counted", 300 * MIB, {})
+    found = (await api.get("/api/v1/shares/docs/usage")).json()
+    assert (found["size_limit"], found["is_limit_per_user"]) == (100 * MIB, True)
+    assert (found["total"], found["free"]) == (TB, TB // 4)
+    lower = {"options": {"size_limit_mib": 50}}
+    assert (await api.patch("/api/v1/shares/docs", json=lower, headers={"If-Match": '"v2"'})).status_code == 200
+
+
 async def test_a_share_that_nobody_counts_says_so(service, api, folder):
     await api.post("/api/v1/shares", json={"name": "plain", "path": str(folder)})
     found = (await api.get("/api/v1/shares/plain/usage")).json()
