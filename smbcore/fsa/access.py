@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from smbcore.fsa import reparse
 from smbcore.fsa.api import OpenParameters
 from smbcore.fsa.backend import Node
 from smbcore.nt import create as c
@@ -83,10 +84,14 @@ async def _granted_by_parent(volume: Volume, p: OpenParameters, path: tuple[str,
 
 
 async def open_parent(volume: Volume, path: tuple[str, ...]) -> Node:
-    """Open the directory that holds `path`.  Errors: OBJECT_PATH_NOT_FOUND it is not there."""
+    """Open the directory that holds `path`.
+
+    Errors: OBJECT_PATH_NOT_FOUND it is not there;  STOPPED_ON_SYMLINK, IO_REPARSE_TAG_NOT_HANDLED on the way.
+    """
     try:
         return await volume.backend.open(path[:-1])
     except NtError as error:
+        await reparse.stop_on_the_way(volume.backend, "\\".join(path), path)
         if error.status is Status.OBJECT_NAME_NOT_FOUND:
             raise NtError(Status.OBJECT_PATH_NOT_FOUND, error.why) from error
         raise

@@ -17,6 +17,7 @@ from smbcore.nt.access import (
     RESERVED,
     map_generic,
 )
+from smbcore.nt.info.ea import is_legal_name
 from smbcore.nt.status import NtError, Status
 
 UNSUPPORTED_OPTIONS = c.FILE_RESERVE_OPFILTER | c.FILE_OPEN_BY_FILE_ID | c.FILE_CREATE_TREE_CONNECTION
@@ -47,7 +48,8 @@ def check_parameters(p: OpenParameters, target: Target) -> int:
 
     Errors: ACCESS_DENIED reserved or no access bits, more than the share grants, DELETE_ON_CLOSE without DELETE;
             INVALID_PARAMETER reserved bits, or a combination that means nothing;  NOT_SUPPORTED options nobody offers;
-            NOT_A_DIRECTORY a stream opened as a directory;  OBJECT_NAME_INVALID a file's name ends with a backslash.
+            INVALID_EA_NAME;  NOT_A_DIRECTORY a stream opened as a directory;
+            OBJECT_NAME_INVALID a file's name ends with a backslash.
     """
     desired = p.desired_access
     if desired & RESERVED or not desired:
@@ -64,6 +66,9 @@ def check_parameters(p: OpenParameters, target: Target) -> int:
     refused = desired & ~p.access_limit & ~(MAXIMUM_ALLOWED | ACCESS_SYSTEM_SECURITY)
     if refused:
         raise NtError(Status.ACCESS_DENIED, f"share refuses {refused:#x}")
+    for name, _ in p.extended_attributes:
+        if not is_legal_name(name):
+            raise NtError(Status.INVALID_EA_NAME, repr(name))
     if target.is_data and options & c.FILE_DIRECTORY_FILE:
         raise NtError(Status.NOT_A_DIRECTORY, "a stream as a directory")
     if target.is_directory and options & c.FILE_NON_DIRECTORY_FILE:

@@ -11,7 +11,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
-from smbcore.fsa import notify, reserved, space
+from smbcore.fsa import notify, reparse, reserved, space
 from smbcore.fsa.access import open_parent
 from smbcore.fsa.backend import Node
 from smbcore.fsa.path import parse_path
@@ -141,6 +141,9 @@ def _check_new_parent(opened: Open, actor: Token, parent: Node, name: str) -> Bl
     volume = opened.volume
     if not parent.is_directory:
         raise NtError(Status.OBJECT_PATH_NOT_FOUND, "the new parent is a file")
+    info = parent.info()
+    if info.reparse_tag:
+        reparse.stop(parent, info, f"\\{name}")
     if opened.is_directory and parent.path[: len(opened.node.path)] == opened.node.path:
         raise NtError(Status.INVALID_PARAMETER, "a directory cannot move below itself")
     state = volume.table.find(parent.key)

@@ -10,7 +10,9 @@ from smbcore.nt import attributes as fa
 from smbcore.nt import create as c
 from smbcore.nt.info import classes as ic
 from smbcore.nt.info import file
+from smbcore.nt.info import fsctl as codes
 from smbcore.nt.info.rename import FILE_RENAME_POSIX_SEMANTICS, LinkInformation, RenameInformation, RenameInformationEx
+from smbcore.nt.info.reparse import SymbolicLink
 from smbcore.nt.sddl import from_sddl
 from smbcore.nt.security import DACL_SECURITY_INFORMATION
 
@@ -257,3 +259,19 @@ async def test_a_rename_that_waits_goes_on_for_whoever_began_it(lab: Any) -> Non
     assert opened.path == "hers\\a"
     await opened.close()
     await holder.close()
+
+
+async def test_renames_and_links_do_not_lead_through_links(lab: Any) -> None:
+    await lab.mkdir("real")
+    link = await lab.create("link", options=c.FILE_DIRECTORY_FILE)
+    point = SymbolicLink("real", "real", relative=True).reparse_point()
+    await link.fsctl(codes.FSCTL_SET_REPARSE_POINT, point.encode(), 0)
+    await link.close()
+    opened = await lab.create("a")
+    for target in ("link\\b", "link\\sub\\b"):
+        with lab.fails("STOPPED_ON_SYMLINK"):
+            await lab.rename(opened, target)
+        with lab.fails("STOPPED_ON_SYMLINK"):
+            await opened.set_information(ic.FILE_LINK_INFORMATION, LinkInformation(target, 0).encode())
+    await opened.close()
+    assert await lab.exists("a")
