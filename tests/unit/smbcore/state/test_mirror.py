@@ -180,6 +180,26 @@ async def test_many_write_throughs_share_transactions_and_leave_the_rest_pending
     assert node.mirror.pending == 1
 
 
+async def test_what_is_pending_of_some_objects_can_be_waited_for(node):
+    await node.mirror.write_through("open", 1, Thing())
+    node.mirror.put("open", 1, Thing(durable="durable"))
+    node.mirror.put("session", 5, Thing())
+    await node.mirror.stored("open", [1])
+    assert node.all(open_, "key", "durable") == [(1, "durable")]
+    node.mirror.drop("open", 1)
+    await node.mirror.stored("open", [1, 2])
+    assert node.all(open_) == []
+    assert node.mirror.pending == 1
+
+
+async def test_no_open_is_stored_beside_one_that_waits_to_be_removed(node):
+    """The new one may contradict the old one: both have the file for themselves."""
+    await node.mirror.write_through("open", 1, Thing())
+    node.mirror.drop("open", 1)
+    await node.mirror.write_through("open", 2, Thing())
+    assert node.all(open_, "key") == [(2,)]
+
+
 async def test_an_outage_loses_nothing_and_is_told_to_those_who_wait(node, caplog):
     with writing(node.engine) as connection:
         connection.execute(text("ALTER TABLE session RENAME TO hidden"))
