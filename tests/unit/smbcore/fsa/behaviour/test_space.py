@@ -500,7 +500,7 @@ async def test_whatever_happens_the_account_is_what_a_count_finds(lab: Any, seed
 
     async def step() -> None:
         name = f"f{rng.randrange(6)}" + rng.choice(("", "", ":s", ":t"))
-        match rng.randrange(12):
+        match rng.randrange(13):
             case 0 | 1:
                 how = rng.choice((c.FILE_OPEN_IF, c.FILE_OPEN_IF, c.FILE_SUPERSEDE, c.FILE_OVERWRITE_IF))
                 more = {"allocation_size": rng.choice((0, 0, 30 * K))}
@@ -525,6 +525,8 @@ async def test_whatever_happens_the_account_is_what_a_count_finds(lab: Any, seed
             case 9 if len(opens) > 1:
                 source, target = rng.sample(opens, 2)
                 await target.copy_chunks(source, [(0, rng.randrange(30 * K), 3 * K)])
+            case 11 if opens:
+                await lab.rename(rng.choice(opens), rng.choice((":s", ":t", "::$DATA")), replace=rng.random() < 0.7)
             case 10 if rng.random() < 0.3:
                 space.begin()
                 await asyncio.sleep(0)
