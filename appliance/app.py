@@ -20,6 +20,7 @@ from appliance.problems import Problem
 from appliance.security.headers import SecurityHeaders
 from appliance.security.limits import TOO_LARGE, BodyLimit
 from appliance.state import AppState
+from appliance.upkeep import Upkeep
 
 _LARGEST_BODY = 1 << 20
 _PROBLEM = {"model": ProblemShape, "description": "Refused (RFC 9457, `application/problem+json`)."}
@@ -32,9 +33,11 @@ def create_app(state: AppState) -> FastAPI:
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         async with asyncio.TaskGroup() as tasks:
             watcher = tasks.create_task(state.feed.run())
+            upkeep = tasks.create_task(Upkeep(state.engine, state.clock).run())
             yield
             state.feed.close()
             watcher.cancel()
+            upkeep.cancel()
 
     app = FastAPI(
         title="Holdfast",

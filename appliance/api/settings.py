@@ -31,7 +31,7 @@ def change_settings(
     changes = given(change)
     if dry_run:
         with call.work.engine.connect() as connection:
-            return settings.settings_impact(connection, changes)
+            return settings.settings_impact(connection, changes, call.work.now)
     with showing_current(lambda: _read(call)):
         saved = settings.change_settings(call.work, changes, expected)
     response.headers["ETag"] = entity_tag(saved.settings.version)

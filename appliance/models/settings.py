@@ -27,6 +27,9 @@ class ServerSettings(Shape):
     multichannel: bool = Field(description="Let a client spread one session over several connections.")
     max_io_size: int = Field(description="Largest read, write and transaction in bytes.")
     max_sessions: int = Field(description="Most sessions at a time.")
+    session_lifetime_s: int = Field(
+        description="After how many seconds a client has to prove again who its user is; 0 for never."
+    )
     durable_timeout_s: int = Field(description="How many seconds a disconnected durable handle is kept.")
     max_away: int = Field(description="Most handles that are kept at a time for clients that are away.")
     max_kept_per_client: int = Field(description="Most durable, resilient and persistent handles of one client.")
@@ -35,7 +38,12 @@ class ServerSettings(Shape):
     max_unanswered_breaks: int = Field(
         description="After how many unanswered breaks in a row a client gets no more oplocks and leases; 0 for never."
     )
+    break_retry_ms: int = Field(
+        description="Milliseconds after which a break that a connection does not take goes to the next; 0 for never."
+    )
     break_timeout_s: int = Field(description="How many seconds a client has to answer an oplock or lease break.")
+    audit_days: int = Field(description="For how many days records of the audit log are kept; 0 for however long.")
+    audit_records: int = Field(description="Most records of the audit log; beyond it the oldest go.")
     version: int = Field(description="Differs after every change; also the entity tag.")
 
 
@@ -55,13 +63,17 @@ class SettingsChange(Input):
     multichannel: bool | None = Field(default=None, description="Let sessions use several connections.")
     max_io_size: int | None = Field(default=None, description="Largest read and write in bytes.")
     max_sessions: int | None = Field(default=None, description="Most sessions at a time.")
+    session_lifetime_s: int | None = Field(default=None, description="Seconds until clients prove again who they are.")
     durable_timeout_s: int | None = Field(default=None, description="Seconds that a disconnected handle is kept.")
     max_away: int | None = Field(default=None, description="Most handles of clients that are away.")
     max_kept_per_client: int | None = Field(default=None, description="Most kept handles of one client.")
     max_kept_per_user: int | None = Field(default=None, description="Most kept handles of one user.")
     max_kept_per_session: int | None = Field(default=None, description="Most kept handles of one session.")
     max_unanswered_breaks: int | None = Field(default=None, description="Unanswered breaks before no more are granted.")
+    break_retry_ms: int | None = Field(default=None, description="Milliseconds until a break is sent once more.")
     break_timeout_s: int | None = Field(default=None, description="Seconds to answer a break.")
+    audit_days: int | None = Field(default=None, description="Days for which records of the audit log are kept.")
+    audit_records: int | None = Field(default=None, description="Most records of the audit log.")
 
 
 class RefusedSession(Shape):
@@ -78,4 +90,5 @@ class SettingsImpact(Shape):
 
     sessions_kept: int = Field(description="Number of sessions that go on as they are; a change ends none.")
     sessions_refused: list[RefusedSession] = Field(description="Those that could not sign in again.")
+    audit_records_removed: int = Field(description="Number of records of the audit log that would be removed for good.")
     summary: str = Field(description="The impact in a sentence.")

@@ -47,7 +47,7 @@ class EventShape(Shape):
     at: Moment = Field(description="When it was committed.")
     topic: str = Field(description="`sessions`, `tcons`, `opens`, `shares`, …; also its `event`.")
     kind: str = Field(description="`added`, `changed` or `removed`.")
-    key: str = Field(description="Id of the object.")
+    key: str = Field(description="Id of the object; empty where several records of the audit log changed at once.")
     node: str = Field(description="The node concerned; empty for configuration.")
 
 

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Query
 from fastapi.responses import Response
 
 from appliance.pages.context import Page
+from appliance.pages.rendering import is_fragment_request
 from appliance.problems import KINDS
 from appliance.services.audit_log import AuditFilter, search
 from appliance.services.scopes import SCOPES
@@ -40,12 +41,23 @@ def audit(
     actor: _Text = "",
     action: _Text = "",
     target: Annotated[str, Query(alias="object", max_length=200)] = "",
+    outcome: _Text = "",
     after: _Cursor = None,
 ) -> Response:
     """Show what was done, refused or failed."""
+    wanted = AuditFilter(actor.strip(), action.strip(), target.strip(), outcome)
     with page.work.engine.connect() as connection:
-        found = search(connection, AuditFilter(actor, action, target), _PAGE, after)
-    return page.render("pages/audit.html", found=found, actor=actor, action=action, object=target)
+        found = search(connection, wanted, _PAGE, after)
+    folder = "fragments" if is_fragment_request(page.request) else "pages"
+    return page.render(
+        f"{folder}/audit.html",
+        found=found,
+        actor=actor,
+        action=action,
+        object=target,
+        outcome=outcome,
+        after=after,
+    )
 
 
 @router.get("/docs")

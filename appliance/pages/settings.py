@@ -19,8 +19,8 @@ router = APIRouter(prefix="/settings")
 
 _TEXTS = ("server_name", "workgroup", "server_comment", "min_dialect", "max_dialect")
 _NUMBERS = (
-    "durable_timeout_s", "break_timeout_s", "max_away", "max_kept_per_client", "max_kept_per_user",
-    "max_kept_per_session", "max_unanswered_breaks",
+    "session_lifetime_s", "durable_timeout_s", "break_timeout_s", "max_away", "max_kept_per_client",
+    "max_kept_per_user", "max_kept_per_session", "max_unanswered_breaks", "audit_days", "audit_records",
 )  # fmt: skip
 _FLAGS = ("signing_required", "multichannel", "allow_guest")
 _ENCRYPTION = {"off": (False, False), "offered": (True, False), "required": (True, True)}
@@ -44,8 +44,8 @@ def change(page: Page, form: Posted) -> Response:
         with page.work.engine.connect() as connection:
             current = settings.get_settings(connection).model_dump()
             changes = {name: value for name, value in wanted.items() if value != current[name]}
-            impact = settings.settings_impact(connection, changes)
-        if not impact.sessions_refused or ticked(form, "accepted"):
+            impact = settings.settings_impact(connection, changes, page.work.now)
+        if not (impact.sessions_refused or impact.audit_records_removed) or ticked(form, "accepted"):
             version = text(form, "version")
             saved = settings.change_settings(page.work, changes, int(version) if version.isdecimal() else -1)
             later = "" if saved.applied else " The SMB server is not running; it reads them when it starts."

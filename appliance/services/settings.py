@@ -10,12 +10,14 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, RowMapping, select
 
 from appliance.models.common import clean
 from appliance.models.settings import RefusedSession, ServerSettings, SettingsImpact
+from appliance.services import retention
 from appliance.services.words import host, plural
 from appliance.services.work import Deed, Work
 from smbcore.state import settings
@@ -53,9 +55,10 @@ def change_settings(work: Work, changes: Mapping[str, Any], expected_version: in
     return Saved(_shape(changed), work.reload())
 
 
-def settings_impact(connection: Connection, changes: Mapping[str, Any]) -> SettingsImpact:
-    """Tell whom a change would keep from coming back.  The change itself is not checked."""
-    wanted = replace(settings.read_settings(connection), **changes)
+def settings_impact(connection: Connection, changes: Mapping[str, Any], now: datetime) -> SettingsImpact:
+    """Tell whom a change would keep from coming back, and what it would remove.  The change itself is not checked."""
+    current = settings.read_settings(connection)
+    wanted = replace(current, **changes)
     rows = connection.execute(select(session).order_by(session.c.user)).mappings().all()
     refused = [
         RefusedSession(
@@ -70,7 +73,20 @@ def settings_impact(connection: Connection, changes: Mapping[str, Any]) -> Setti
     summary = f"{plural(len(rows), 'session goes', 'sessions go')} on as before; new settings hold for new connections"
     if refused:
         summary += f", and {plural(len(refused), 'session', 'sessions')} could not be made again"
-    return SettingsImpact(sessions_kept=len(rows), sessions_refused=refused, summary=f"{summary}.")
+    removed = _removed(connection, current, wanted, now)
+    if removed:
+        summary += f". {plural(removed, 'record', 'records')} of the audit log will be removed for good"
+    return SettingsImpact(
+        sessions_kept=len(rows), sessions_refused=refused, audit_records_removed=removed, summary=f"{summary}."
+    )
+
+
+def _removed(connection: Connection, current: Settings, wanted: Settings, now: datetime) -> int:
+    """Return how many records of the audit log a change would remove; what goes anyway is not its doing."""
+    if (wanted.audit_days, wanted.audit_records) == (current.audit_days, current.audit_records):
+        return 0
+    kept = retention.count_surplus(connection, current, now)
+    return max(retention.count_surplus(connection, wanted, now) - kept, 0)
 
 
 def _obstacle(row: RowMapping, wanted: Settings) -> str:

@@ -1,16 +1,22 @@
-"""The audit log: who did what to which object, from where, and how it ended."""
+"""The audit log: who did what to which object, from where, and how it ended.
+
+Records are announced in the outbox as everything is that people look at. `prune` announces nothing: what it takes away
+is older than what anybody watches.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import ColumnElement, Connection, delete, false, func, insert, or_, select, update
 
+from smbcore.state import outbox
 from smbcore.state.schema import audit
 
+TOPIC = "audit"
 OUTCOMES = ("done", "refused", "failed")
 
 
@@ -75,6 +81,7 @@ def record(connection: Connection, entry: Entry, *, now: datetime) -> int:
         )
         .returning(audit.c.id)
     )
+    outbox.append(connection, [outbox.Change(TOPIC, "added", str(number))], now=now)
     return number or 0
 
 
@@ -116,6 +123,43 @@ def keep_newest_refusals(connection: Connection, action: str, number: int) -> No
         connection.execute(delete(audit).where(*refused, audit.c.id <= last))
 
 
-def prune(connection: Connection, *, before: datetime) -> int:
-    """Remove records older than a time; return how many."""
-    return connection.execute(delete(audit).where(audit.c.at < before)).rowcount
+@dataclass(frozen=True, slots=True)
+class Surplus:
+    """Which records need not be kept any longer.
+
+    before  older ones than this; None for none by age
+    upto    those up to this number; None for none by number
+    """
+
+    before: datetime | None = None
+    upto: int | None = None
+
+    @property
+    def condition(self) -> ColumnElement[bool]:
+        """As SQL."""
+        by_age = audit.c.at < self.before if self.before is not None else false()
+        by_number = audit.c.id <= self.upto if self.upto is not None else false()
+        return or_(by_age, by_number)
+
+
+def find_surplus(connection: Connection, *, days: int, records: int, now: datetime) -> Surplus:
+    """Return what is older than `days` (0 for never too old), or beyond the newest `records`."""
+    newest_too_many = select(audit.c.id).order_by(audit.c.id.desc()).offset(records).limit(1)
+    before = now - timedelta(days=days) if days else None
+    return Surplus(before, connection.scalar(newest_too_many))
+
+
+def has(connection: Connection, surplus: Surplus) -> bool:
+    """Tell whether `prune` would remove anything."""
+    return connection.scalar(select(audit.c.id).where(surplus.condition).limit(1)) is not None
+
+
+def count(connection: Connection, surplus: Surplus) -> int:
+    """Return how many records `prune` would remove."""
+    return connection.scalar(select(func.count()).select_from(audit).where(surplus.condition)) or 0
+
+
+def prune(connection: Connection, surplus: Surplus, limit: int) -> int:
+    """Remove up to `limit` records that need not be kept, the oldest first; return how many."""
+    chosen = select(audit.c.id).where(surplus.condition).order_by(audit.c.id).limit(limit)
+    return connection.execute(delete(audit).where(audit.c.id.in_(chosen))).rowcount

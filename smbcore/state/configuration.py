@@ -249,6 +249,15 @@ class Settings:
         minimum=1,
         maximum=120,
     )
+    audit_days: int = option(
+        400, "For how many days records of the audit log are kept; 0 for however long.", minimum=0, maximum=36_500
+    )
+    audit_records: int = option(
+        500_000,
+        "Most records of the audit log; beyond it the oldest go, however young.",
+        minimum=10_000,
+        maximum=100_000_000,
+    )
 
 
 IDENTITY_SETTINGS = frozenset({"server_guid", "machine_sid", "node_id"})

@@ -6,6 +6,7 @@ what is new or has changed with its next batch.  What is reported again within `
 record: the one there is counts how often, and when last.  One address gets at most `PER_ADDRESS` records a window and
 all of them together `TOTAL`; what goes beyond is counted in one record per action that names no object. Of each action
 the newest `KEPT` records stay, so that neither days of it fill the disk, nor does one sort of records push out another.
+The event stream hears of each new record, but of repetitions once a batch: they must not push out the events of others.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from sqlalchemy import Engine
 
 from smbcore.nt.clock import Clock
 from smbcore.nt.filetime import to_datetime
-from smbcore.state import audit
+from smbcore.state import audit, outbox
 from smbcore.state.engine import writing
 
 WINDOW: Final = 600.0
@@ -166,12 +167,14 @@ class Incidents:
 def write(engine: Engine, batch: Iterable[Pending], kept: int = KEPT) -> list[int]:
     """Store a batch, all or nothing, and now and then remove the oldest records; return the numbers of the records."""
     with writing(engine) as connection:
-        numbers = []
+        numbers: list[int] = []
+        amended: list[Pending] = []
         for pending in batch:
             incident = pending.incident
             if pending.number is not None:
                 audit.amend(connection, pending.number, _detail(pending))
                 numbers.append(pending.number)
+                amended.append(pending)
                 continue
             entry = audit.Entry(
                 incident.actor, incident.action, incident.object, "refused", incident.address, _detail(pending)
@@ -180,6 +183,10 @@ def write(engine: Engine, batch: Iterable[Pending], kept: int = KEPT) -> list[in
             numbers.append(number)
             if number % _TIDY_EVERY == 0:
                 audit.keep_newest_refusals(connection, incident.action, kept)
+        if amended:
+            key = str(amended[0].number) if len(amended) == 1 else ""
+            latest = max(pending.last_at for pending in amended)
+            outbox.append(connection, [outbox.Change(audit.TOPIC, "changed", key)], now=latest)
         return numbers
 
 

@@ -27,6 +27,7 @@ TOPICS = (
     "groups",
     "settings",
     "nodes",
+    "audit",
 )
 KINDS = ("added", "changed", "removed")
 

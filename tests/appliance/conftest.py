@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
+from html.parser import HTMLParser
 from pathlib import Path
 
 import httpx
@@ -86,3 +87,36 @@ def csrf_of(page: str) -> str:
     found = re.search(r'name="csrf_token" value="([^"]+)"', page)
     assert found is not None, page
     return found[1]
+
+
+class _Inputs(HTMLParser):
+    """Collects what a browser would send of one form."""
+
+    def __init__(self, action: str) -> None:
+        super().__init__()
+        self.found: dict[str, str] = {}
+        self._action = action
+        self._is_inside = False
+        self._select = ""
+
+    def handle_starttag(self, tag, attrs):
+        given = dict(attrs)
+        if tag == "form":
+            self._is_inside = given.get("method") == "post" and given.get("action") == self._action
+        if not self._is_inside:
+            return
+        is_choice = given.get("type") in ("checkbox", "radio")
+        if tag == "input" and given.get("name") and (not is_choice or "checked" in given):
+            self.found[given["name"]] = given.get("value", "")
+        elif tag == "select":
+            self._select = given["name"]
+        elif tag == "option" and ("selected" in given or self._select not in self.found):
+            self.found[self._select] = given["value"]
+
+
+def inputs_of(page: str, action: str) -> dict[str, str]:
+    """Return what the form of a page with this action would send as it is."""
+    parser = _Inputs(action)
+    parser.feed(page)
+    assert parser.found, page
+    return parser.found

@@ -5,11 +5,14 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import select, update
 
+from appliance.models.settings import ServerSettings, SettingsChange
 from appliance.synthetic import fill
 from smbcore.control.messages import ReloadConfiguration
+from smbcore.state.configuration import IDENTITY_SETTINGS, Settings
 from smbcore.state.engine import writing
+from smbcore.state.options import describe
 from smbcore.state.schema import session, setting
-from tests.appliance.conftest import csrf_of
+from tests.appliance.conftest import inputs_of
 
 ADDRESS = "/api/v1/settings"
 
@@ -36,6 +39,12 @@ async def test_settings_are_changed_told_to_the_core_and_recorded(service, api):
     assert service.core.heard == [ReloadConfiguration()]
     record = (await api.get("/api/v1/audit?action=settings.change")).json()["items"][0]
     assert record["detail"]["changes"] == {"min_dialect": "3.0", "durable_timeout_s": 120}
+
+
+def test_every_setting_but_the_identity_can_be_read_and_changed():
+    names = {info.name for info in describe(Settings)} - IDENTITY_SETTINGS
+    assert set(ServerSettings.model_fields) == names | {"version"}
+    assert set(SettingsChange.model_fields) == names
 
 
 async def test_only_what_is_named_is_stored(service, api):
@@ -102,28 +111,7 @@ async def test_a_dry_run_names_who_could_not_come_back(service, busy):
 
 
 async def form_of(client, **changes):
-    page = (await client.get("/settings")).text
-    version = page.partition('name="version" value="')[2].partition('"')[0]
-    values = {
-        "csrf_token": csrf_of(page),
-        "version": version,
-        "server_name": "TESTNAS",
-        "workgroup": "WORKGROUP",
-        "server_comment": "Holdfast",
-        "min_dialect": "2.1",
-        "max_dialect": "3.1.1",
-        "signing_required": "1",
-        "multichannel": "1",
-        "encryption": "offered",
-        "durable_timeout_s": "60",
-        "break_timeout_s": "35",
-        "max_away": "16384",
-        "max_kept_per_client": "4096",
-        "max_kept_per_user": "8192",
-        "max_kept_per_session": "4096",
-        "max_unanswered_breaks": "3",
-    }
-    return values | changes
+    return inputs_of((await client.get("/settings")).text, "/settings") | changes
 
 
 async def test_settings_are_saved_from_the_page(service, browser):
@@ -138,7 +126,9 @@ async def test_settings_are_saved_from_the_page(service, browser):
 async def test_the_page_says_what_is_wrong_beside_the_input(service, browser):
     for changes, words in (
         ({"durable_timeout_s": "0"}, "durable_timeout_s"),
-        ({"durable_timeout_s": "long"}, "valid integer"),
+        ({"durable_timeout_s": "long"}, "Give a whole number."),
+        ({"durable_timeout_s": ""}, "Give a whole number."),
+        ({"max_away": "9" * 5000}, "That is too large a number."),
         ({"min_dialect": "3.1.1", "max_dialect": "3.0"}, "must not be older"),
         ({"version": "1"}, "changed by someone else"),
     ):

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from smbcore.state import audit
+from smbcore.state import audit, outbox
 from smbcore.state.audit import Entry, Filter
 from smbcore.state.engine import writing
 
@@ -54,9 +54,48 @@ def test_times_restrict_from_up_to_before(db, now):
     assert objects(audit.search(db, wanted)) == ["share s2", "share s1"]
 
 
-def test_old_records_can_be_removed(db, now):
-    assert audit.prune(db, before=now + timedelta(seconds=4)) == 4
-    assert objects(audit.search(db)) == ["share s5", "share s4"]
+# -- announcing --
+def test_a_record_is_announced(db, now):
+    number = audit.record(db, Entry("bob", "sign_in"), now=now)
+    newest = outbox.read_since(db, 0).events[-1]
+    assert (newest.topic, newest.kind, newest.key) == ("audit", "added", str(number))
+
+
+# -- keeping --
+def kept(db):
+    return sorted(int(name.removeprefix("share s")) for name in objects(audit.search(db)))
+
+
+def test_records_are_surplus_by_age_and_by_number_and_not_by_days_0(db, now):
+    at = now + timedelta(days=400, seconds=3)
+    assert audit.count(db, audit.find_surplus(db, days=400, records=10, now=at)) == 3
+    assert audit.count(db, audit.find_surplus(db, days=400, records=2, now=at)) == 4
+    assert audit.count(db, audit.find_surplus(db, days=0, records=10, now=at)) == 0
+    assert audit.count(db, audit.find_surplus(db, days=0, records=6, now=at)) == 0
+    assert audit.count(db, audit.find_surplus(db, days=0, records=5, now=at)) == 1
+
+
+def test_surplus_records_go_in_batches_the_oldest_first(db, now):
+    surplus = audit.find_surplus(db, days=1, records=10, now=now + timedelta(days=1, seconds=5))
+    assert audit.has(db, surplus)
+    assert audit.prune(db, surplus, 2) == 2
+    assert kept(db) == [2, 3, 4, 5]
+    assert audit.prune(db, surplus, 100) == 3
+    assert kept(db) == [5]
+    assert not audit.has(db, surplus)
+    assert audit.prune(db, surplus, 100) == 0
+
+
+def test_the_newest_records_stay_however_old(db, now):
+    assert audit.prune(db, audit.find_surplus(db, days=0, records=2, now=now + timedelta(days=9999)), 100) == 4
+    assert kept(db) == [4, 5]
+
+
+def test_a_record_that_counts_repetitions_can_be_gone(db, now):
+    first = audit.search(db)[-1].id
+    audit.prune(db, audit.find_surplus(db, days=0, records=1, now=now), 100)
+    audit.amend(db, first, {"times": 2})
+    assert kept(db) == [5]
 
 
 def test_an_unknown_outcome_is_a_mistake_of_ours(db, now):

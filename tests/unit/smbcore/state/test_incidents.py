@@ -10,7 +10,7 @@ from sqlalchemy import event
 from sqlalchemy.exc import OperationalError
 
 from smbcore.nt.clock import ManualClock
-from smbcore.state import audit
+from smbcore.state import audit, outbox
 from smbcore.state.engine import writing
 from smbcore.state.errors import StateUnavailableError
 from smbcore.state.incidents import MANY, PER_ADDRESS, TOTAL, WINDOW, Incident, Incidents, write
@@ -25,6 +25,12 @@ STOLEN = Incident(
 def records(engine):
     with engine.connect() as connection:
         return audit.search(connection, limit=10_000)
+
+
+def announced(engine):
+    with engine.connect() as connection:
+        found = outbox.read_since(connection, 0, topics=["audit"]).events
+    return [(item.kind, item.key) for item in found]
 
 
 @pytest.fixture
@@ -63,6 +69,22 @@ async def test_repetitions_are_counted_in_the_record_that_there_is(mirror):
     (found,) = records(mirror.engine)
     assert found.detail["times"] == 1001
     assert found.detail["last_at"] > found.at.isoformat()
+
+
+async def test_new_records_are_announced_one_by_one_and_repetitions_once_a_batch(mirror):
+    other = Incident("sign_in", "", "10.0.0.7", "user bob", condition="password")
+    mirror.report(STOLEN)
+    mirror.report(other)
+    await mirror.flush()
+    numbers = [str(record.id) for record in records(mirror.engine)]
+    assert sorted(announced(mirror.engine)) == sorted(("added", number) for number in numbers)
+    mirror.report(STOLEN)
+    mirror.report(other)
+    await mirror.flush()
+    assert announced(mirror.engine)[2:] == [("changed", "")]
+    mirror.report(other)
+    await mirror.flush()
+    assert announced(mirror.engine)[3:] == [("changed", numbers[0])]
 
 
 async def test_after_the_window_it_is_news_again(mirror):

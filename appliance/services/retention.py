@@ -1,0 +1,42 @@
+"""How long the audit log is kept: what the settings say, carried out in batches."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Final
+
+from sqlalchemy import Connection, Engine
+
+from smbcore.state import audit
+from smbcore.state.configuration import Settings
+from smbcore.state.engine import writing
+from smbcore.state.settings import read_settings
+
+BATCH: Final = 1000
+"""Records removed in one transaction; nobody else can write to an SQLite database meanwhile."""
+
+_LONGEST_DAYS: Final = 36_500
+
+
+def prune_batch(engine: Engine, now: datetime) -> int:
+    """Remove one batch of the records that the settings say need not be kept; return how many.
+
+    Fewer than `BATCH` means that none is left. Errors: SQLAlchemyError, ConfigurationError
+    """
+    with engine.connect() as connection:
+        surplus = find_surplus(connection, read_settings(connection), now)
+        if not audit.has(connection, surplus):
+            return 0
+    with writing(engine) as connection:
+        return audit.prune(connection, surplus, BATCH)
+
+
+def count_surplus(connection: Connection, settings: Settings, now: datetime) -> int:
+    """Return how many records would go under these settings."""
+    return audit.count(connection, find_surplus(connection, settings, now))
+
+
+def find_surplus(connection: Connection, settings: Settings, now: datetime) -> audit.Surplus:
+    """Return what need not be kept; settings beyond their limits count as those."""
+    days = min(max(settings.audit_days, 0), _LONGEST_DAYS)
+    return audit.find_surplus(connection, days=days, records=max(settings.audit_records, 0), now=now)
