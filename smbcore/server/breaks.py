@@ -47,9 +47,8 @@ def send_lease_break(lease: SmbLease, notice: BreakNotice) -> None:
         new_lease_state=int(notice.new_caching),
     )
     present, away = lease.present(), lease.away()
-    sessions = dict.fromkeys(open_.session for open_ in present)
     awaited = partial(_is_lease_awaited, lease) if notice.acknowledge else None
-    reached = Delivery(sessions, OPLOCK_BREAK, message, awaited).send()
+    reached = bool(present) and Delivery(lease.sessions(), OPLOCK_BREAK, message, awaited).send()
     if not reached or not notice.new_caching & Caching.HANDLE:
         for disconnected in away:
             disconnected.lease_broken()

@@ -1,9 +1,9 @@
 """Getting a break notification to a client that has several channels  [MS-SMB2 3.3.4.6, 3.3.4.7].
 
-The channels of a session are tried in the order in which they were bound, those whose last notification was not taken
-last. Whether a notification has been taken is known from TCP: a peer that is gone acknowledges nothing. The next
-channel is tried after `ServerConfig.break_retry` seconds, until the break is answered or over. The specification asks
-for that; Windows does not, it uses the newest channel alone (`break_retry` 0).
+The channels are tried from the oldest connection of the client on, those whose last notification was not taken last
+(smb2.lease.v2_complex1). Whether a notification has been taken is known from TCP: a peer that is gone acknowledges
+nothing. The next channel is tried after `ServerConfig.break_retry` seconds, until the break is answered or over. The
+specification asks for that; Windows does not, it uses the newest channel alone (`break_retry` 0).
 
 A client that takes the notification on none of its channels is gone, and others wait for its answer: after
 `ServerConfig.unreachable_after` seconds its connections are closed, so that they need not wait for the whole time that
@@ -94,7 +94,7 @@ class Delivery:
             if not connection.closed and connection not in self._tried
         ]
         if len(left) > 1:
-            left.sort(key=_stalled)
+            left.sort(key=_preference)
         return left
 
     def _check(self, connection: SmbConnection) -> None:
@@ -118,5 +118,5 @@ class Delivery:
         return connection.transport.acknowledged() >= self._tried[connection]
 
 
-def _stalled(channel: tuple[SmbSession, SmbConnection]) -> bool:
-    return channel[1].stalled
+def _preference(channel: tuple[SmbSession, SmbConnection]) -> tuple[bool, int]:
+    return channel[1].stalled, channel[1].number

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from smbcore.server.open import SmbOpen
     from smbcore.server.server import SmbServer
+    from smbcore.server.session import SmbSession
 
 
 class SmbLease:
@@ -89,8 +90,25 @@ class SmbLease:
                 holder.oplocks.take_back(holder, 0)
 
     def present(self) -> list[SmbOpen]:
-        """Return the opens that have a session, oldest first: breaks go to the channels of the oldest."""
+        """Return the opens that have a session, oldest first."""
         return [open_ for open_ in self.opens if not isinstance(open_, DisconnectedOpen)]
+
+    def sessions(self) -> list[SmbSession]:
+        """Return the sessions by which the client hears of a break: all it has, for the lease is the client's
+        [MS-SMB2 3.3.4.7]. Not those of other users, for anybody can call himself that client; and where the opens must
+        be encrypted, only those that encrypt everything.
+        """
+        own = dict.fromkeys(open_.session for open_ in self.present())
+        sealed = any(session.encryption_required for session in own)
+        users = {session.token.user for session in own}
+        others = {
+            session: None
+            for connection in self.server.connections
+            if connection.client_guid == self.client_guid
+            for session in (channel.session for channel in connection.channels.values())
+            if session.valid and session.token.user in users and (session.encryption_required or not sealed)
+        }
+        return [*(own | others)]
 
     def away(self) -> list[DisconnectedOpen]:
         """Return the opens whose client is away."""

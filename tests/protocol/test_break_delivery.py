@@ -6,7 +6,7 @@ import pytest
 
 from smbcore.auth.initiator import Initiator
 from smbcore.client.raw import RawClient
-from smbcore.client.session import bind
+from smbcore.client.session import bind, sign_in
 from smbcore.nt.access import FILE_GENERIC_READ, FILE_GENERIC_WRITE
 from smbcore.nt.clock import ManualClock
 from smbcore.nt.create import FILE_OPEN, FILE_OPEN_IF
@@ -15,7 +15,7 @@ from smbcore.server.conformance import FORCE_UNACKED_TIMEOUT
 from smbcore.wire.create import OPLOCK_BATCH, OPLOCK_LEASE, OPLOCK_LEVEL_II, CreateContext
 from smbcore.wire.create_contexts import LeaseV2
 from smbcore.wire.ioctl import IoctlRequest
-from tests.memory_server import PASSWORD, USER
+from tests.memory_server import OTHER_PASSWORD, OTHER_USER, PASSWORD, USER
 from tests.protocol.steps import ANY, create_request, turn
 
 ACCESS = FILE_GENERIC_READ | FILE_GENERIC_WRITE
@@ -119,6 +119,25 @@ async def test_a_lease_break_goes_to_the_next_channel_too(manual):
     await pass_time(manual, RETRY)
     assert counts(clients) == [1, 1, 0]
     (await clients[1].acknowledge_lease_break(KEY, 3)).expect()
+    (await opening.response()).expect()
+
+
+@pytest.mark.parametrize(
+    ("user", "password", "heard"), [(USER, PASSWORD, [1, 0]), (OTHER_USER, OTHER_PASSWORD, [0, 1])]
+)
+async def test_a_lease_break_goes_to_the_oldest_connection_of_the_client(manual, user, password, heard):
+    """smb2.lease.v2_complex1: of the client, whichever opened the file; but of its user"""
+    older = await manual.tree(user=user, password=password)
+    newer = await manual.negotiated(client_guid=older.connection.client_guid)
+    newer = newer.as_session(await sign_in(newer.connection, Initiator(USER, PASSWORD)))
+    newer = newer.on_tree((await newer.tree_connect(r"\\server\data")).expect())
+    lease = CreateContext(b"RqLs", LeaseV2(KEY, 7, 0).encode())
+    (await newer.call(create_request("file.txt", ACCESS, oplock=OPLOCK_LEASE, contexts=[lease]))).expect()
+    other = await manual.tree()
+    opening = await other.begin(create_request("file.txt", ACCESS, FILE_OPEN))
+    await turn()
+    assert counts([older, newer]) == heard
+    (await newer.acknowledge_lease_break(KEY, 3)).expect()
     (await opening.response()).expect()
 
 
