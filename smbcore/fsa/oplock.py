@@ -337,6 +337,20 @@ class Oplocks:
         self._break(holder, holder.caching & keep)
         return holder.breaking
 
+    def call_off(self, holder: Holder) -> bool:
+        """Let a holder keep what a break would take, if nobody relies on that yet; return whether it does.
+
+        A break that leaves H is for an open, which waits for W to go. The caller sees to it that it does not come to
+        that, and wakes who waits.
+        """
+        if not (holder.breaking and holder.granular and holder.caching & WRITE and holder.required & HANDLE):
+            return False
+        holder.breaking = False
+        if holder.timer is not None:
+            holder.timer.cancel()
+            holder.timer = None
+        return True
+
     # -- programs outside of this server --
     def guarded(self, node: Node) -> bool:
         """Tell whether what is granted now can be kept from being changed unnoticed; sees to it if that is possible."""

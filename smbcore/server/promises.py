@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     import asyncio
     from collections.abc import Iterable
 
+    from smbcore.fsa.oplock import Oplocks
     from smbcore.server.disconnected import DisconnectedOpen
     from smbcore.server.open import SmbOpen
     from smbcore.server.record import OpenRecord
@@ -75,6 +76,15 @@ def outlives_its_handle(open_: AnyOpen) -> bool:
     """Tell whether more than the handle goes when an open closes: locks, or the file itself."""
     file = open_.file
     return bool(file.lock_count) or file.delete_on_close or file.delete_pending
+
+
+def call_off_breaks(server: SmbServer) -> list[Oplocks]:
+    """The server is about to stop: whoever waits for a break does not get in any more, so its holder loses nothing.
+
+    Return where to wake those who wait, once all requests have ended.
+    """
+    holders = {open_.file.holder: None for open_ in server.opens.values() if not open_.share.is_pipe}
+    return [holder.oplocks for holder in holders if holder is not None and holder.oplocks.call_off(holder)]
 
 
 def renew_all(server: SmbServer) -> None:

@@ -8,7 +8,6 @@ import secrets
 from collections.abc import Awaitable, Coroutine, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
-from smbcore.nt.status import NtError, Status
 from smbcore.proto.sealing import PlaintextBuffer
 from smbcore.rpc.pipes import PipeRegistry
 from smbcore.server import promises
@@ -26,6 +25,7 @@ from smbcore.server.pipe_context import SessionPipeContext
 from smbcore.server.record import OpenRecord, RecordIndex
 from smbcore.server.replies import BufferPool
 from smbcore.server.reporting import AuditTrail, NoTrail, report
+from smbcore.server.seldom import Seldom
 from smbcore.server.session import SessionState, SmbSession
 from smbcore.server.shares import OpenVolume, ShareTable
 from smbcore.server.trust import Trust
@@ -92,6 +92,7 @@ class SmbServer:
     disconnected      opens whose client is away;  index  what outlives connections, by the names clients give it
     allowance         who may have how much kept;  conduct  who does not answer breaks
     interfaces        where further channels can reach the server;  admission  who gets in where there are many
+    seldom            what strangers can make happen often, and is logged once in a while
     persistent_high   upper half of the persistent file ids of this run
     """
 
@@ -127,6 +128,7 @@ class SmbServer:
         self.conduct = ConductTable(self)
         self.interfaces = Interfaces(clock)
         self.admission = Admission(self)
+        self.seldom = Seldom(clock)
         self.connections: set[SmbConnection] = set()
         self.sessions: dict[int, SmbSession] = {}
         self.sessions_by_key: dict[int, SmbSession] = {}
@@ -369,10 +371,13 @@ class SmbServer:
     async def close(self) -> None:
         """End every connection, finish what is under way, release the volumes."""
         self._closing = True
+        called_off = promises.call_off_breaks(self)
         for connection in list(self.connections):
             connection.close()
         if self._requests:
             await asyncio.wait(self._requests)
+        for oplocks in called_off:
+            oplocks.wake()
         await self.drain()
         promises.renew_all(self)
         await self.flush_records()

@@ -305,7 +305,7 @@ async def test_same_client_closes_nothing(server):
 
 @pytest.mark.parametrize(("old", "new", "status"), [
     ((1, 5), (1, 6), Status.SUCCESS), ((1, 5), (2, 0), Status.SUCCESS), ((1, 5), (1, 5), Status.FILE_FORCED_CLOSED),
-    ((1, 5), (0, 9), Status.FILE_FORCED_CLOSED), (None, (0, 1), Status.SUCCESS), ((9, 9), None, Status.SUCCESS),
+    ((1, 5), (0, 9), Status.FILE_FORCED_CLOSED), (None, (0, 1), Status.SUCCESS), ((9, 9), None, Status.FILE_FORCED_CLOSED),
 ])  # fmt: skip
 async def test_only_a_newer_incarnation_takes_the_file(server, old, new, status):
     raw = await connected(server)

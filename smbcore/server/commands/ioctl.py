@@ -23,6 +23,14 @@ _VALIDATE_SIZE: Final = 24
 _RESUME_KEY_SIZE: Final = 32
 _COPY_CHUNK_SIZE: Final = 12
 _COPYING: Final = {fsctl.FSCTL_SRV_COPYCHUNK, fsctl.FSCTL_SRV_COPYCHUNK_WRITE}
+_CHANGING: Final = {
+    fsctl.FSCTL_SET_SPARSE,
+    fsctl.FSCTL_SET_ZERO_DATA,
+    fsctl.FSCTL_FILE_LEVEL_TRIM,
+    fsctl.FSCTL_SET_COMPRESSION,
+    fsctl.FSCTL_SET_REPARSE_POINT,
+    fsctl.FSCTL_DELETE_REPARSE_POINT,
+}
 MAX_RESILIENCY_MS: Final = 300_000
 DEFAULT_RESILIENCY_MS: Final = 120_000
 _WITHOUT_FILE: Final = {
@@ -88,7 +96,15 @@ async def on_open(rq: SmbRequest, msg: IoctlRequest) -> bytes:
     """Hand the code to the open's file."""
     open_ = await open_to_change(rq, msg.file_id)
     output: bytes = await rq.suspend(open_.file.fsctl(msg.ctl_code, msg.input, msg.max_output_response))
+    if msg.ctl_code in _CHANGING:
+        await _make_stable(rq, open_)
     return output
+
+
+async def _make_stable(rq: SmbRequest, changed: SmbOpen) -> None:
+    """Keep a change of a file as the share keeps what is written."""
+    if rq.tree.share.stable_writes and not rq.tree.share.is_pipe:
+        await rq.suspend(changed.file.node.flush())
 
 
 async def validate_negotiate(rq: SmbRequest, msg: IoctlRequest) -> bytes:
@@ -193,8 +209,7 @@ async def copy_chunk(rq: SmbRequest, msg: IoctlRequest) -> bytes:
     needs_read = msg.ctl_code == fsctl.FSCTL_SRV_COPYCHUNK
     count, partial, total = await rq.suspend(target.file.copy_chunks(source.file, chunks, require_read=needs_read))
     target.bytes_written += total
-    if rq.tree.share.stable_writes:
-        await rq.suspend(target.file.node.flush())
+    await _make_stable(rq, target)
     return fsctl.CopyChunkResponse(count, partial, total).encode()
 
 
@@ -218,6 +233,7 @@ async def duplicate_extents(rq: SmbRequest, msg: IoctlRequest) -> bytes:
     await rq.suspend(
         target.file.duplicate_extents(source.file, request.source_offset, request.target_offset, request.length)
     )
+    await _make_stable(rq, target)
     return b""
 
 
@@ -227,8 +243,8 @@ async def offload_write(rq: SmbRequest, msg: IoctlRequest) -> bytes:
     output: bytes = await rq.suspend(target.file.fsctl(msg.ctl_code, msg.input, msg.max_output_response))
     written = offload.OffloadWriteResult.decode(output).length_written
     target.bytes_written += written
-    if written and rq.tree.share.stable_writes:
-        await rq.suspend(target.file.node.flush())
+    if written:
+        await _make_stable(rq, target)
     return output
 
 

@@ -47,11 +47,9 @@ class AppInstanceId(ContextHandler):
         """Find the opens of the former self.  Raises FILE_FORCED_CLOSED where that is a newer incarnation."""
         if plan.rq.dialect < DIALECT_300:
             return
-        version = _version(plan)
         former = [r for r in plan.rq.server.index.of_application(self._app_instance) if _is_former(plan, r)]
-        for record in former:
-            if version is not None and record.app_version is not None and version <= record.app_version:
-                raise NtError(Status.FILE_FORCED_CLOSED, "a newer incarnation has the file open")
+        if any(_is_newer(plan, record) for record in former):
+            raise NtError(Status.FILE_FORCED_CLOSED, "a newer incarnation has the file open")
         for record in former:
             plan.first.append(partial(_close, record))
 
@@ -68,6 +66,16 @@ class AppInstanceId(ContextHandler):
 def _version(plan: CreatePlan) -> tuple[int, int] | None:
     context = plan.find(AppInstanceVersion)
     return context.version if context is not None and plan.rq.dialect >= DIALECT_311 else None
+
+
+def _is_newer(plan: CreatePlan, record: OpenRecord) -> bool:
+    """Tell whether a former self is not older than this one. Who does not say how old it is, is older than who does."""
+    if record.app_version is None:
+        return False
+    if plan.find(AppInstanceVersion) is None:
+        return True
+    version = _version(plan)
+    return version is not None and version <= record.app_version
 
 
 def _is_former(plan: CreatePlan, record: OpenRecord) -> bool:

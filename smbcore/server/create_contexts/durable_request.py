@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Final
 
+from smbcore.nt.create import FILE_OPENED
 from smbcore.server.create_contexts.base import ContextHandler, CreatePlan
 from smbcore.server.lease import SmbLease
 from smbcore.server.record import Kind, OpenRecord, holds_handle
@@ -64,6 +65,8 @@ def grant(plan: CreatePlan, kind: Kind, version: int, timeout_ms: int) -> None:
     plan.rq.server.allowance.take(record, plan.rq.session)
     if not record.written_through:
         return
+    if plan.file.create_action != FILE_OPENED:
+        plan.last.append(plan.file.node.flush)  # the row leads to the file, which has to survive as long as it does
     if plan.lease is not None:
         plan.last.append(partial(_store_lease, plan.lease))
     plan.last.append(partial(_store, plan, record))

@@ -1,0 +1,69 @@
+"""The core ends while somebody waits for a break: what its clients get back fits together  [docs/decisions/0016]."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+
+import pytest
+
+from smbcore.nt.status import Status
+from smbcore.wire.create_contexts import LEASE, decode_lease
+from tests.interop.server_process import ServerProcess
+from tests.interop.test_handles_survive_kill import QUIET, killed, stored
+from tests.interop.test_handles_survive_restart import SHARES, connected
+from tests.protocol.durable import OTHER_CLIENT, RWH, granted, plain, reclaimed
+from tests.protocol.steps import create_request
+
+READ_HANDLE = 3
+BOTH = pytest.mark.parametrize(
+    ("share", "persistent"), [("files", False), ("always", True)], ids=["durable", "persistent"]
+)
+
+
+@pytest.fixture
+def server(tmp_path):
+    process = ServerProcess(tmp_path, shares=SHARES)
+    with process.running():
+        yield process
+
+
+async def breaking(server, share, persistent):
+    """A handle with RWH that another opener makes write back; nobody answers yet."""
+    raw = await connected(server, share)
+    file_id = await stored(raw, leased=True, share=7, persistent=persistent)
+    other = await connected(server, share, OTHER_CLIENT)
+    await other.begin(create_request("file.txt"))
+    notice = (await raw.connection.breaks.get()).body
+    assert (notice.current_lease_state, notice.new_lease_state) == (RWH, READ_HANDLE)
+    return raw, other, file_id
+
+
+@BOTH
+async def test_a_planned_stop_leaves_the_holder_what_it_has(server, share, persistent):
+    """1 RWH  2 another opener: break  3 stop before the answer  4 back, and again asked before others get in."""
+    raw, other, file_id = await breaking(server, share, persistent)
+    await killed(server, raw, other, how=signal.SIGTERM)
+    raw = await connected(server, share)
+    response = (await reclaimed(raw, file_id, leased=True, persistent=persistent)).expect()
+    (await raw.write(response.body.file_id, 0, b"written back")).expect()
+    assert decode_lease(granted(response, LEASE)).lease_state == RWH
+    other = await connected(server, share, OTHER_CLIENT)
+    opening = asyncio.ensure_future(plain(other))
+    notice = (await raw.connection.breaks.get()).body
+    assert not opening.done()
+    await raw.acknowledge_lease_break(notice.lease_key, notice.new_lease_state)
+    handle = (await opening).expect().body.file_id
+    assert bytes((await other.read(handle, 0, 12)).expect().body.data) == b"written back"
+
+
+@BOTH
+async def test_a_kill_takes_nothing_from_a_persistent_holder(server, share, persistent):
+    raw, other, file_id = await breaking(server, share, persistent)
+    await asyncio.sleep(QUIET)
+    await killed(server, raw, other)
+    response = await reclaimed(await connected(server, share), file_id, leased=True, persistent=persistent)
+    if persistent:
+        assert decode_lease(granted(response.expect(), LEASE)).lease_state == RWH
+    else:
+        assert response.status is Status.OBJECT_NAME_NOT_FOUND
