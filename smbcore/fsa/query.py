@@ -35,7 +35,8 @@ def query_information(opened: Open, info_class: int, max_length: int, *, positio
     position  what to report as the current position if the open has none of its own
     Errors: INVALID_INFO_CLASS;  NOT_SUPPORTED a class that is not offered over SMB2;  INFO_LENGTH_MISMATCH below the
     fixed
-            part (data: needed size);  BUFFER_OVERFLOW the name was cut (data: what fits);  ACCESS_DENIED.
+            part (data: needed size);  BUFFER_OVERFLOW the name was cut, or not all streams fit (data: what does);
+            ACCESS_DENIED.
     """
     row = _ROWS.get(info_class)
     if row is None:
@@ -53,7 +54,12 @@ def query_information(opened: Open, info_class: int, max_length: int, *, positio
         data = file.PositionInformation(opened.position or position).encode()
     else:
         data = encoder(opened)
-    return data if len(data) <= max_length else ic.fit(data, fixed, max_length)
+    if len(data) <= max_length:
+        return data
+    if info_class == ic.FILE_STREAM_INFORMATION:
+        whole = links.whole_streams(data, max_length)
+        raise NtError(Status.BUFFER_OVERFLOW, f"{len(data)} bytes of streams in {max_length}", whole)
+    return ic.fit(data, fixed, max_length)
 
 
 def _basic(opened: Open) -> bytes:
@@ -178,7 +184,10 @@ def _normalized_name(opened: Open) -> bytes:
 
 
 def _alternate_name(opened: Open) -> bytes:
-    """Return the 8.3 name  [MS-FSA 2.1.5.12.2].  Errors: OBJECT_NAME_NOT_FOUND the root has none."""
+    """Return the 8.3 name  [MS-FSA 2.1.5.12.4].
+
+    Errors: OBJECT_NAME_NOT_FOUND the root has none, nor has a long name in a directory that is too large for them.
+    """
     path = opened.node.path
     if not path:
         raise NtError(Status.OBJECT_NAME_NOT_FOUND, "the root has no short name")
@@ -190,7 +199,9 @@ def _alternate_name(opened: Open) -> bytes:
         short = parent.short_name(name)
     finally:
         parent.close()
-    return file.NameInformation(short or name).encode()
+    if not short:
+        raise NtError(Status.OBJECT_NAME_NOT_FOUND, f"{name!r} has no short name")
+    return file.NameInformation(short).encode()
 
 
 def _streams(opened: Open) -> bytes:

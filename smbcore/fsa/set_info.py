@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from smbcore.fsa import delete, notify, rename, space, times
@@ -246,10 +247,25 @@ async def _full_ea(opened: Open, data: bytes) -> None:
             raise NtError(Status.INVALID_EA_NAME, repr(attribute.name))
         if attribute.name.upper() in opened.volume.config.hidden_eas:
             raise NtError(Status.ACCESS_DENIED, f"EA {attribute.name!r} is not for clients")
-    for attribute in attributes:
-        opened.node.set_extended_attribute(attribute.name.upper(), attribute.value)
+    _set_all(opened, attributes)
     opened.forget_info()
     opened.volume.content_changed(opened, notify.EA)
+
+
+def _set_all(opened: Open, attributes: list[ea.ExtendedAttribute]) -> None:
+    """Set every one of `attributes`, or none where one of them fails."""
+    node = opened.node
+    before = node.extended_attributes() if len(attributes) > 1 else {}
+    done: list[bytes] = []
+    try:
+        for attribute in attributes:
+            node.set_extended_attribute(attribute.name.upper(), attribute.value)
+            done.append(attribute.name.upper())
+    except NtError:
+        for name in reversed(done):
+            with suppress(NtError):  # the disk refuses even what was there before; the first refusal is what counts
+                node.set_extended_attribute(name, before.get(name, b""))
+        raise
 
 
 _SETTERS: dict[int, Callable[[Open, bytes], Awaitable[None]]] = {

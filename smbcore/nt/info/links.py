@@ -38,6 +38,23 @@ def encode_streams(streams: Iterable[StreamEntry]) -> bytes:
     return join_aligned(entries, 8)
 
 
+def whole_streams(data: bytes, max_length: int) -> bytes:
+    """Return the entries of an encoded FileStreamInformation that fit whole, the last one as such.
+
+    [MS-FSA 2.1.5.12.29]
+    """
+    last, end, at = -1, 0, 0
+    while True:
+        step, length, _, _ = unpack(_STREAM, data, at)
+        if at + _STREAM.size + length > max_length:
+            break
+        last, end = at, at + _STREAM.size + length
+        if not step:
+            break
+        at += step
+    return b"" if last < 0 else data[:last] + bytes(4) + data[last + 4 : end]
+
+
 def decode_streams(data: Buffer) -> list[StreamEntry]:
     """Decode FileStreamInformation. Raises WireError."""
     streams: list[StreamEntry] = []

@@ -245,9 +245,7 @@ class MemoryNode(Node):
 
     def short_name(self, name: str) -> str:
         link = self._directory().children.get(self._backend.fold(name))
-        if link is None:
-            raise NtError(Status.OBJECT_NAME_NOT_FOUND, f"no child {name!r}")
-        return link.short
+        return "" if link is None else link.short
 
     def close(self) -> None:
         if self._open:

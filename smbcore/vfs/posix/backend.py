@@ -27,6 +27,7 @@ from smbcore.nt.status import NtError, Status
 from smbcore.vfs.common import MAX_LINK_HOPS, link_target
 from smbcore.vfs.posix import changes, names, probe, snapshots, xattr
 from smbcore.vfs.posix.claims import Claims
+from smbcore.vfs.posix.devices import Devices
 from smbcore.vfs.posix.directory import LARGE, DirectoryIndex, DirectoryIndexes, NameChange
 from smbcore.vfs.posix.errors import nt_error
 from smbcore.vfs.posix.file_ids import FileIds
@@ -95,7 +96,8 @@ class PosixBackend(Backend):
             self.cluster_size = os.fstatvfs(self.root).f_frsize or 4096
             self._reflink = not read_only and probe.can_clone(self.root)
             self.compresses = not read_only and probe.can_compress(self.root)
-            self.side = SideStore(self.root)
+            self.devices = Devices(facts.st_dev)
+            self.side = SideStore(self.root, self.devices)
         except (OSError, NtError) as error:
             os.close(self.root)
             raise (nt_error(error, f"share directory {root}") if isinstance(error, OSError) else error) from error
@@ -295,12 +297,9 @@ class PosixBackend(Backend):
         if self.read_only:
             raise NtError(Status.MEDIA_WRITE_PROTECTED, "the volume is read-only")
 
-    def file_id(self, device: int, inode: int) -> int:
-        """Return the 64-bit id of a file: its inode number, mixed with the device in a file system mounted below."""
-        if device == self.device:
-            return inode
-        mixed = (inode + device * 0x9E37_79B9_7F4A_7C15) & _ALL_ONES
-        return mixed if 0 < mixed < _ALL_ONES else 1
+    def file_id(self, device: int, inode: int, place: int | bytes | None = None) -> int:
+        """Return the 64-bit id of a file; see `Devices.file_id`."""
+        return inode if device == self.device else self.devices.file_id(device, inode, place)
 
     async def list_directory(self, directory: int) -> tuple[list[str], DirectoryIndex]:
         """Return the names in an open directory and their index, which is kept where nothing changed meanwhile."""
@@ -359,7 +358,7 @@ class PosixBackend(Backend):
         if kind not in (stat.S_IFREG, stat.S_IFDIR) and not (kind == stat.S_IFLNK and flags & os.O_PATH):
             os.close(descriptor)
             raise NtError(Status.ACCESS_DENIED, f"{path[-1]!r} is a device, FIFO or socket")
-        self.ids.note(self.file_id(status.st_dev, status.st_ino), path)
+        self.ids.note(self.file_id(status.st_dev, status.st_ino, descriptor), path)
         node = PosixNode(self, descriptor, status, path, writable=flags & os.O_RDWR != 0)
         node.at_open = status
         return node

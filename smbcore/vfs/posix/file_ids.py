@@ -19,6 +19,8 @@ from smbcore.vfs.posix.pool import IoPool
 
 Path = tuple[str, ...]
 
+IdOf = Callable[[int, int, int | bytes | None], int]
+
 _REMEMBERED = 16_384
 _PIECE = 20_000
 """Directory entries that one piece of a walk looks at, at least; a directory is not divided."""
@@ -29,13 +31,13 @@ class FileIds:
     """The file ids of one volume.
 
     open_directory  opens a directory by its real names; raises OSError, NtError
-    id_of           the file id for a device and an inode number
+    id_of           the file id for a device, an inode number, and a descriptor or path of a file on the device
     walks           walks begun so far, for tests and figures
     """
 
     __slots__ = ("_id_of", "_known", "_open_directory", "_pool", "_task", "_waiting", "walks")
 
-    def __init__(self, pool: IoPool, open_directory: Callable[[Path], int], id_of: Callable[[int, int], int]) -> None:
+    def __init__(self, pool: IoPool, open_directory: Callable[[Path], int], id_of: IdOf) -> None:
         self._pool = pool
         self._open_directory = open_directory
         self._id_of = id_of
@@ -146,7 +148,12 @@ class FileIds:
                 if entry.is_dir(follow_symlinks=False):
                     below.append(path)
                     inside = entry.stat(follow_symlinks=False)  # another device where something is mounted
-                    found[self._id_of(inside.st_dev, inside.st_ino)] = path
+                    place = (
+                        None
+                        if inside.st_dev == device
+                        else b"/proc/self/fd/%d/%s" % (directory, os.fsencode(entry.name))
+                    )
+                    found[self._id_of(inside.st_dev, inside.st_ino, place)] = path
                 else:
-                    found[self._id_of(device, entry.inode())] = path
+                    found[self._id_of(device, entry.inode(), directory)] = path
         return below

@@ -32,6 +32,8 @@ async def entries(backend: PosixBackend, directory: int, names: Sequence[str]) -
         children = look_up(directory, names)
     else:
         children = await backend.pool.run(look_up, directory, names)
+    if any(device != backend.device for device in {child[2].st_dev for child in children}):
+        meet_devices(backend, directory, children)
     known = backend.xattrs.known
     carried = [_special(child[2]) or known(child[2]) for child in children]
     unknown = [child for child, stored in zip(children, carried, strict=True) if stored is None]
@@ -49,6 +51,13 @@ async def entries(backend: PosixBackend, directory: int, names: Sequence[str]) -
         else:
             found.append((name, node.describe(backend, status, stored)))
     return found
+
+
+def meet_devices(backend: PosixBackend, directory: int, children: Sequence[Child]) -> None:
+    """Learn of the devices that are mounted at some of `children`, before their file ids are asked for."""
+    for _, as_stored, status in children:
+        if status.st_dev != backend.device:
+            backend.devices.number(status.st_dev, b"/proc/self/fd/%d/%s" % (directory, os.fsencode(as_stored)))
 
 
 def look_up(directory: int, names: Sequence[str]) -> list[Child]:

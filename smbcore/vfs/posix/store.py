@@ -3,9 +3,9 @@
     .holdfast-streams/<device>-<inode>/<name>
 
 Large named streams and large extended attributes of a file live there. <device> is 0 for the file system of the share's
-root, else its number. An inode number can come back as another file after a removal that went past us, so nothing
-here is believed by its place alone: streams have random names that the file's own index lists, and values begin with
-a random token that the file's own extended attribute repeats.
+root, else the number that stands for it after every mount (`devices.py`). An inode number can come back as another file
+after a removal that went past us, so nothing here is believed by its place alone: streams have random names that the
+file's own index lists, and values begin with a random token that the file's own extended attribute repeats.
 
 What was kept for a file that went past us stays behind. Each folder carries the kernel's handle of its file, and its
 own: once the file's is stale the folder is nobody's (`sweeper.py`). A folder whose own handle is another one now came
@@ -19,6 +19,7 @@ import os
 from collections.abc import Sequence
 
 from smbcore.vfs.posix import handles
+from smbcore.vfs.posix.devices import Devices
 from smbcore.vfs.posix.names import STREAM_STORE
 
 _log = logging.getLogger(__name__)
@@ -34,14 +35,14 @@ _GONE = "gone-"
 class SideStore:
     """The hidden directory of one share; made when it is first needed.
 
-    root  descriptor of the share's root, owned by the caller
+    root  descriptor of the share's root, owned by the caller;  devices  those below it
     """
 
-    __slots__ = ("_device", "_directory", "_root")
+    __slots__ = ("_devices", "_directory", "_root")
 
-    def __init__(self, root: int) -> None:
+    def __init__(self, root: int, devices: Devices | None = None) -> None:
         self._root = root
-        self._device = os.fstat(root).st_dev
+        self._devices = Devices(os.fstat(root).st_dev) if devices is None else devices
         self._directory = -1
         self._open_existing()
 
@@ -221,13 +222,13 @@ class SideStore:
         except FileNotFoundError:
             self._directory = -1
 
-    def _folder_name(self, device: int, inode: int) -> str:
-        return f"{0 if device == self._device else device:x}-{inode:x}"
+    def _folder_name(self, device: int, inode: int, descriptor: int | None = None) -> str:
+        return f"{self._devices.number(device, descriptor):x}-{inode:x}"
 
     def _folder(self, descriptor: int, *, create: bool) -> int:
         """Open the folder of the open file."""
         status = os.fstat(descriptor)
-        name = self._folder_name(status.st_dev, status.st_ino)
+        name = self._folder_name(status.st_dev, status.st_ino, descriptor)
         if not create:
             if self._directory < 0:
                 raise FileNotFoundError(2, "no stream store")
@@ -238,7 +239,7 @@ class SideStore:
         except FileExistsError:
             _log.debug("side folder %s exists", name)
         folder = os.open(name, _DIRECTORY, dir_fd=store)
-        if status.st_dev == self._device:
+        if status.st_dev == self._devices.root:
             self._claim(folder, descriptor)
         return folder
 

@@ -79,7 +79,7 @@ class Walk:
         return below
 
     def _add(self, place: bytes, status: os.stat_result, *, is_directory: bool) -> None:
-        file_id = self._backend.file_id(status.st_dev, status.st_ino)
+        file_id = self._backend.file_id(status.st_dev, status.st_ino, place)
         end_of_file = 0 if is_directory else status.st_size
         if status.st_nlink > 1 and not is_directory:
             if file_id in self._linked:

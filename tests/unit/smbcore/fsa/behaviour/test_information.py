@@ -10,6 +10,7 @@ from smbcore.nt import attributes as fa
 from smbcore.nt import create as c
 from smbcore.nt.info import classes as ic
 from smbcore.nt.info import ea, file, links
+from smbcore.nt.info.directory import decode_entries
 
 TIME = 130_000_000_000_000_000
 
@@ -248,4 +249,105 @@ async def test_hidden_names_of_the_share(lab: Any) -> None:
     lab.volume.marks_hidden = True
     opened = await lab.create(".profile")
     assert opened.info().attributes & fa.FILE_ATTRIBUTE_HIDDEN
+    await opened.close()
+
+
+async def test_streams_that_do_not_fit_are_left_out_whole(lab: Any) -> None:
+    """[MS-FSA 2.1.5.12.29]"""
+    await lab.make("a", b"data")
+    for number in range(5):
+        await lab.make(f"a:stream {number}", bytes(number))
+    opened = await lab.open("a")
+    everything = opened.query_information(ic.FILE_STREAM_INFORMATION, 65536)
+    entries = links.decode_streams(everything)
+    assert len(entries) == 6
+    counts = set()
+    for size in range(32, len(everything)):
+        with lab.fails("BUFFER_OVERFLOW") as caught:
+            opened.query_information(ic.FILE_STREAM_INFORMATION, size)
+        data = caught.value.data
+        assert len(data) <= size
+        fitting = links.decode_streams(data)
+        assert fitting == entries[: len(fitting)]
+        counts.add(len(fitting))
+    assert counts == {0, 1, 2, 3, 4, 5}
+    await opened.close()
+
+
+def short_name(opened: Any) -> str:
+    return file.NameInformation.decode(opened.query_information(ic.FILE_ALTERNATE_NAME_INFORMATION, 200)).name
+
+
+async def test_the_short_name_goes_with_the_long_one(lab: Any) -> None:
+    await lab.make("a very long name.text")
+    opened = await lab.open("a very long name.text")
+    before = short_name(opened)
+    await lab.rename(opened, "something else.docx")
+    after = short_name(opened)
+    await opened.close()
+    assert before != after
+    with lab.fails("OBJECT_NAME_NOT_FOUND"):
+        await lab.open(before)
+    opened = await lab.open(after)
+    assert opened.path == "something else.docx"
+    await opened.close()
+
+
+async def test_a_short_name_is_taken_for_others(lab: Any) -> None:
+    await lab.make("a very long name.text")
+    opened = await lab.open("a very long name.text:stream", disposition=c.FILE_OPEN_IF)
+    short = short_name(opened)
+    await opened.close()
+    with lab.fails("OBJECT_NAME_COLLISION"):
+        await lab.create(short)
+
+
+async def test_extended_attributes_are_set_all_or_none(lab: Any) -> None:
+    await lab.make("a")
+    opened = await lab.open("a")
+
+    async def put(*pairs: tuple[bytes, bytes]) -> None:
+        data = ea.encode_attributes([ea.ExtendedAttribute(name, value) for name, value in pairs])
+        await opened.set_information(ic.FILE_FULL_EA_INFORMATION, data)
+
+    kept = {b"N": b"old", b"M" * 254: b"1", b"L" * 255: b"2"}
+    await put(*kept.items())
+    with lab.fails("EA_TOO_LARGE"):
+        await put((b"n", b"new"), (b"two", b"2"), (b"large", bytes(65_000)), (b"larger", bytes(65_000)))
+    for name in (b"", b"a*", b"a\x01", b"a:b", b"a,b"):
+        with lab.fails("INVALID_EA_NAME"):
+            await put((b"n", b"new"), (name, b"value"))
+    stored = ea.decode_attributes(opened.query_extended_attributes(None, 65536))
+    assert {each.name: each.value for each in stored} == kept
+    await opened.close()
+
+
+@pytest.mark.parametrize("time", [1, 10**10, 94_354_848_000_000_000 - 1, 2_650_467_743_990_000_000, 2**62, 2**63 - 1])
+async def test_times_that_no_disk_can_keep(lab: Any, time: int) -> None:
+    """1601, before 1901, after 2446, the last one of all: taken, and told alike by handle and by listing."""
+    await lab.make("a")
+    opened = await lab.open("a")
+    await lab.set_basic(opened, time, time, time, time)
+    told = basic(opened)
+    assert (told.creation_time, told.change_time) == (time, time)
+    assert told.last_write_time > 0
+    assert told.last_access_time > 0
+    await opened.close()
+    opened = await lab.open("")
+    data = await opened.query_directory(ic.FILE_ID_BOTH_DIRECTORY_INFORMATION, "a", 4096)
+    (entry,) = decode_entries(ic.FILE_ID_BOTH_DIRECTORY_INFORMATION, data)
+    assert (entry.creation_time, entry.last_write_time) == (told.creation_time, told.last_write_time)
+    await opened.close()
+
+
+async def test_a_smaller_allocation_truncates_and_a_larger_one_does_not_extend(lab: Any) -> None:
+    """[MS-FSA 2.1.5.15.1]"""
+    await lab.make("a", bytes(5000))
+    opened = await lab.open("a")
+    for size, end in ((100_000, 5000), (100, 100)):
+        await opened.set_information(ic.FILE_ALLOCATION_INFORMATION, size.to_bytes(8, "little"))
+        info = opened.info()
+        assert info.end_of_file == end
+        assert max(size, end) <= info.allocation_size < size + (64 << 10)
+        assert info.allocation_size % 4096 == 0
     await opened.close()

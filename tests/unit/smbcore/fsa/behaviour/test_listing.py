@@ -9,6 +9,7 @@ import pytest
 from smbcore.nt import create as c
 from smbcore.nt.info import classes as ic
 from smbcore.nt.info.directory import CLASSES, decode_entries
+from smbcore.nt.status import NtError
 
 
 async def many(lab: Any, count: int) -> list[str]:
@@ -139,4 +140,70 @@ async def test_access_based_enumeration_asks_for_whoever_acts_now(lab: Any) -> N
         opened.act_as(actor)
         data = await opened.query_directory(ic.FILE_NAMES_INFORMATION, "*", 4096, restart=True)
         assert [entry.name for entry in decode_entries(ic.FILE_NAMES_INFORMATION, data)] == seen
+    await opened.close()
+
+
+async def test_files_come_and_go_while_a_listing_goes_on(lab: Any) -> None:
+    """At a buffer for one entry: what stays comes once, what was deleted before its turn does not come."""
+    names = await many(lab, 60)
+    opened = await lab.open("d")
+    found: list[str] = []
+    gone: set[str] = set()
+    kind = ic.FILE_BOTH_DIRECTORY_INFORMATION
+    while True:
+        try:
+            data = await opened.query_directory(kind, "*", 130)
+        except NtError as error:
+            assert error.status.name == "NO_MORE_FILES"  # noqa: PT017
+            break
+        found += [entry.name for entry in decode_entries(kind, data)]
+        assert not gone & set(found[-len(decode_entries(kind, data)) :])
+        if len(found) % 3 == 0:
+            await lab.make(f"d\\new {len(found)}")
+            victim = names[-1 - len(gone)]
+            if victim not in found and victim > found[-1]:
+                gone.add(victim)
+                deleted = await lab.open(f"d\\{victim}")
+                await lab.dispose(deleted)
+                await deleted.close()
+    assert gone
+    assert len(found) == len(set(found))
+    assert set(names) - gone <= set(found)
+    assert not gone & set(found)
+    await opened.close()
+
+
+async def test_an_entry_that_waits_for_its_turn_is_told_as_it_is_then(lab: Any) -> None:
+    names = await many(lab, 3)
+    opened = await lab.open("d")
+    kind = ic.FILE_DIRECTORY_INFORMATION
+    first = decode_entries(kind, await opened.query_directory(kind, "file*", 130))
+    assert len(first) == 1
+    for name in names:
+        written = await lab.open(f"d\\{name}")
+        await written.write(0, b"changed")
+        await written.close()
+    rest = []
+    for _ in range(2):
+        rest += decode_entries(kind, await opened.query_directory(kind, "file*", 130))
+    assert [entry.end_of_file for entry in rest] == [7, 7]
+    await opened.close()
+
+
+async def test_access_based_enumeration_sees_inherited_denials(lab: Any) -> None:
+    from smbcore.nt.sddl import from_sddl  # noqa: PLC0415
+
+    lab.config.access_based_enumeration = True
+    await lab.mkdir("d")
+    opened = await lab.open("d")
+    opened.set_security(4, from_sddl(f"D:P(D;OIIO;FA;;;{lab.bob.user})(A;OICI;FA;;;WD)").encode())
+    await opened.close()
+    await lab.make("d\\file")
+    await lab.mkdir("d\\folder")
+    kind = ic.FILE_NAMES_INFORMATION
+    opened = await lab.open("d", token=lab.bob, options=c.FILE_DIRECTORY_FILE)
+    data = await opened.query_directory(kind, "*", 4096)
+    assert [entry.name for entry in decode_entries(kind, data)] == [".", "..", "folder"]
+    with lab.fails("NO_SUCH_FILE"):
+        await opened.query_directory(kind, "file", 4096, reopen=True)
     await opened.close()
