@@ -9,7 +9,7 @@ many newcomers in that moment as there are places to be displaced. Only where ev
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from smbcore.nt.status import NtError, Status
 from smbcore.server.session import SessionState
@@ -21,20 +21,16 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_TOLD_FOR: Final = 60.0
-"""Seconds in which a limit is logged once, however often it is met."""
-
 
 class Admission:
     """Connections and sessions in the order in which they came. Owned by the server."""
 
-    __slots__ = ("_arrivals", "_server", "_sign_ins", "_told")
+    __slots__ = ("_arrivals", "_server", "_sign_ins")
 
     def __init__(self, server: SmbServer) -> None:
         self._server = server
         self._arrivals: dict[SmbConnection, None] = {}
         self._sign_ins: dict[SmbSession, None] = {}
-        self._told: dict[str, float] = {}
 
     def arrived(self, connection: SmbConnection) -> None:
         """A connection is there, and has not signed in."""
@@ -86,7 +82,5 @@ class Admission:
         raise NtError(Status.INSUFFICIENT_RESOURCES, f"{most} sessions")
 
     def _tell(self, what: str, text: str, *values: object) -> None:
-        now = self._server.clock.monotonic()
-        if what not in self._told or now - self._told[what] >= _TOLD_FOR:
-            self._told[what] = now
+        if self._server.seldom.is_due("admission", what):
             log.warning(text, *values)

@@ -1,8 +1,8 @@
 """The requests of one compound frame, worked on one after the other  [MS-SMB2 3.3.5.2.7].
 
 A chain is owned by nobody but the request it is at: a member that waits holds the chain, and its reply moves the
-chain on. Replies are collected and leave as one frame, or as several where one would be too large; except that a member that waits long and that no other relates
-to leaves behind an interim response in that frame and answers alone later.
+chain on. Replies are collected and leave as one frame, or as several where one would be too large. Only a member that
+waits long and that no other relates to leaves behind an interim response in that frame and answers alone later.
 """
 
 from __future__ import annotations
@@ -32,7 +32,8 @@ class Chain:
     """
 
     __slots__ = (
-        "answered", "busy", "connection", "failure", "file_id", "index", "members", "replies", "sealed", "session_id", "tree_id",
+        "answered", "busy", "connection", "failure", "file_id", "index", "members", "replies", "sealed", "session_id",
+        "tree_id",
     )  # fmt: skip
 
     def __init__(self, connection: SmbConnection, members: list[memoryview], sealed: SmbSession | None) -> None:

@@ -19,6 +19,7 @@ from smbcore.proto.sealing import transform_session_id
 from smbcore.proto.window import CommandWindow
 from smbcore.server import dispatch, negotiation, reply, under_way
 from smbcore.server.chain import Chain
+from smbcore.server.reporting import host
 from smbcore.wire.header import CHANGE_NOTIFY, LOCK
 
 if TYPE_CHECKING:
@@ -293,7 +294,8 @@ class SmbConnection:
         """Return the refusal of one more of `what`; the log hears of it once, or it would be flooded too."""
         if what not in self._limits_told:
             self._limits_told.add(what)
-            log.warning("%s peer=%s refused: too many %s", self.name, self.transport.peer, what)
+            if self.server.seldom.is_due("limit", what, host(self.transport.peer)):
+                log.warning("%s peer=%s refused: too many %s", self.name, self.transport.peer, what)
         return NtError(Status.INSUFFICIENT_RESOURCES, f"too many {what}")
 
     def session_ended(self, channel: SmbChannel) -> None:
@@ -312,7 +314,8 @@ class SmbConnection:
     def drop(self, reason: Exception) -> None:
         """Close because the peer broke the protocol."""
         if not self.closed:
-            log.info("%s peer=%s dropped: %s", self.name, self.transport.peer, reason)
+            level = logging.INFO if self.server.seldom.is_due("dropped", host(self.transport.peer)) else logging.DEBUG
+            log.log(level, "%s peer=%s dropped: %s", self.name, self.transport.peer, reason)
             self.close()
 
     def close(self) -> None:

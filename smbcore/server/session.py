@@ -168,7 +168,8 @@ class SmbSession:
     def _time_is_up(self) -> None:
         self.timer = None
         if self.state is SessionState.IN_PROGRESS:
-            log.info("sign-in of session %#x takes too long", self.key)
+            if self.server.seldom.is_due("sign-ins take too long"):
+                log.info("sign-in of session %#x takes too long", self.key)
             self.close()
         elif self.state is SessionState.VALID:
             log.info("session %#x of %s has expired", self.key, self.user)

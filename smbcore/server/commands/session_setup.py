@@ -11,7 +11,7 @@ from smbcore.proto.signing import Signer
 from smbcore.server.binding import binding_channel, no_channel
 from smbcore.server.config import Encryption
 from smbcore.server.protection import check_binding, protect_again, protect_new
-from smbcore.server.reporting import sign_in_refused
+from smbcore.server.reporting import host, sign_in_refused
 from smbcore.server.request import SmbRequest
 from smbcore.server.session import SessionEvent, SessionState, SmbChannel, SmbSession
 from smbcore.wire.header import FLAG_SIGNED
@@ -200,7 +200,9 @@ def _refused(channel: SmbChannel, error: NtError) -> None:
     """A failed exchange ends the session, except that a failed binding ends only the new channel."""
     channel.exchange = None
     session = channel.session
-    log.info("%s sign-in refused, peer %s: %s", channel.connection.name, channel.connection.transport.peer, error)
+    connection = channel.connection
+    if connection.server.seldom.is_due("refused", host(connection.transport.peer), error.status):
+        log.info("%s sign-in refused, peer %s: %s", connection.name, connection.transport.peer, error)
     if channel.binding:
         channel.connection.bindings.pop(session.wire_id, None)
         return
