@@ -5,8 +5,11 @@ from __future__ import annotations
 import pytest
 
 from smbcore.client.message import How
+from smbcore.nt.access import FILE_READ_ATTRIBUTES
 from smbcore.nt.create import FILE_CREATED, FILE_DELETE_ON_CLOSE, FILE_OPEN
 from smbcore.nt.info.fsctl import FSCTL_LMR_REQUEST_RESILIENCY, ResiliencyRequest
+from smbcore.nt.sddl import from_sddl
+from smbcore.nt.security import DACL_SECURITY_INFORMATION
 from smbcore.nt.status import Status
 from smbcore.wire.create import OPLOCK_BATCH, OPLOCK_LEASE, OPLOCK_NONE
 from smbcore.wire.create_contexts import (
@@ -19,6 +22,8 @@ from smbcore.wire.create_contexts import (
 )
 from smbcore.wire.header import FLAG_REPLAY
 from smbcore.wire.lock import LOCK_EXCLUSIVE, LOCK_FAIL_IMMEDIATELY, LOCK_UNLOCK, LockElement
+from smbcore.wire.query_info import INFO_SECURITY
+from tests.memory_server import OTHER_PASSWORD, OTHER_USER, USER
 from tests.protocol.durable import OTHER_CLIENT, connected, cut, durable, granted, lease, plain, reclaimed, request
 from tests.protocol.steps import create_request, opened, turn
 
@@ -294,6 +299,29 @@ async def test_disconnected_open_of_an_application_is_closed_too(server):
     await cut(raw)
     other = await connected(server, "always", guid=OTHER_CLIENT)
     (await other.create("file.txt", 0x1F01FF, 3, share=0, contexts=application())).expect()
+
+
+@pytest.mark.parametrize(("share", "name"), [("data", "other.txt"), ("always", "file.txt")])
+async def test_an_application_keeps_its_other_files(server, share, name):
+    """1 a file of the application  2 it opens another one elsewhere, or one of that name on another share: both open."""
+    raw = await connected(server)
+    file_id = (await raw.create("file.txt", 0x1F01FF, 3, share=0, contexts=application())).expect().body.file_id
+    other = await connected(server, share, guid=OTHER_CLIENT)
+    (await other.create(name, 0x1F01FF, 3, share=0, contexts=application())).expect()
+    (await raw.close(file_id)).expect()
+
+
+async def test_who_may_not_read_a_file_takes_it_from_no_application(server):
+    """1 a file of an application, that only its user may read  2 another user claims to be that application: it stays open."""
+    raw = await connected(server)
+    created = await raw.create("file.txt", 0x1F01FF, 3, share=0, contexts=application())
+    file_id = created.expect().body.file_id
+    owner = server.accounts.tokens[USER].user
+    only = from_sddl(f"D:P(A;;FA;;;{owner})").encode()
+    (await raw.set_info(file_id, 0, only, INFO_SECURITY, additional_information=DACL_SECURITY_INFORMATION)).expect()
+    other = await connected(server, guid=OTHER_CLIENT, user=OTHER_USER, password=OTHER_PASSWORD)
+    (await other.create("file.txt", FILE_READ_ATTRIBUTES, 1, share=7, contexts=application())).expect()
+    (await raw.close(file_id)).expect()
 
 
 async def test_same_client_closes_nothing(server):
