@@ -17,8 +17,9 @@ from smbcore.client.message import How, Response
 from smbcore.client.raw import RawClient, negotiate
 from smbcore.client.session import sign_in
 from smbcore.client.transport import connect_tcp
-from smbcore.nt.access import FILE_GENERIC_READ, FILE_GENERIC_WRITE
-from smbcore.nt.create import FILE_OPEN_IF
+from smbcore.nt.access import DELETE, FILE_GENERIC_READ, FILE_GENERIC_WRITE
+from smbcore.nt.create import FILE_DELETE_ON_CLOSE, FILE_OPEN_IF
+from smbcore.nt.info.classes import FILE_DISPOSITION_INFORMATION
 from smbcore.nt.status import NtError, Status
 from smbcore.wire.create import OPLOCK_LEASE, OPLOCK_NONE
 from smbcore.wire.create_contexts import (
@@ -43,11 +44,16 @@ AGAIN = {Status.USER_SESSION_DELETED, Status.NETWORK_NAME_DELETED, Status.NETWOR
 
 
 YOUNG = 1.0
-"""Seconds after which the database has the row of a plain durable handle for sure, on a busy machine."""
+"""Seconds after which the database has the row of a plain durable handle for sure, on a busy machine. A change of its locks
+makes it young again."""
 
 
 class HandleLost(Exception):
     """The server does not know a handle that it promised to keep."""
+
+
+class HandleChanged(Exception):
+    """A handle came back with something else than it had."""
 
 
 class HandleGone(Exception):
@@ -56,9 +62,10 @@ class HandleGone(Exception):
 
 @dataclass
 class Handle:
-    """One open that is to survive; `closing` once its CLOSE was sent, `since` when its CREATE was answered.
+    """One open that is to survive; `closing` once its CLOSE was sent, `since` when its CREATE or last LOCK was answered.
 
-    caching  what its lease allows, `cache` what it keeps of the file while that is at least R
+    caching   what its lease allows, `cache` what it keeps of the file while that is at least R
+    epoch     of its lease;  changing  while a LOCK is on its way
     """
 
     name: str
@@ -71,7 +78,9 @@ class Handle:
     lock_number: int = 0
     closing: bool = False
     since: float = 0.0
+    changing: bool = False
     caching: int = 0
+    epoch: int = 0
     cache: bytes | None = None
 
 
@@ -80,14 +89,19 @@ class Client:
 
     kills     when the server was killed so far, in seconds of the monotonic clock
     may_lose  others open the file too, so that the handle gives way to them while its client is away
+    alone     nobody else opens its files, so that a lease stays as it was granted
     """
 
-    def __init__(self, port: int, share: str, counts: Counter[str], kills: list[float], *, may_lose: bool = False):
+    def __init__(
+        self, port: int, share: str, counts: Counter[str], kills: list[float], *, may_lose: bool = False,
+        alone: bool = False,
+    ):  # fmt: skip
         self.port = port
         self.share = share
         self.counts = counts
         self.kills = kills
         self.may_lose = may_lose
+        self.alone = alone
         self.guid = os.urandom(16)
         self.raw: RawClient | None = None
         self.handle: Handle | None = None
@@ -134,10 +148,15 @@ class Client:
         if response.status is Status.SUCCESS:
             handle.file_id = response.body.file_id
             self.counts["reclaims"] += 1
+            before = handle.caching, handle.epoch
             self._note_lease(handle, response)
+            if self.alone and before != (handle.caching, handle.epoch):
+                raise HandleChanged(f"{handle.name}: lease, epoch {before} became {handle.caching, handle.epoch}")
         elif response.status is Status.OBJECT_NAME_NOT_FOUND:
             if not handle.closing:
-                young = not handle.persistent and any(0 <= kill - handle.since < YOUNG for kill in self.kills)
+                young = not handle.persistent and (
+                    handle.changing or any(0 <= kill - handle.since < YOUNG for kill in self.kills)
+                )
                 if young or self.may_lose:
                     self.counts["young" if young else "ceded"] += 1
                     self.handle = None
@@ -152,6 +171,7 @@ class Client:
         """Cache no more than the server says; a notification may be heard before the response that it came after."""
         leases = [decode_lease(context.data) for context in response.body.contexts if bytes(context.name) == LEASE]
         handle.caching = leases[0].lease_state if leases else 0
+        handle.epoch = leases[0].epoch if leases else 0
         notice = self._last_break
         if notice is not None and bytes(notice.lease_key) == handle.lease_key and leases:
             if notice.new_epoch > leases[0].epoch:
@@ -205,8 +225,10 @@ class Client:
     def _flags(handle: Handle) -> int:
         return DURABLE_FLAG_PERSISTENT if handle.persistent else 0
 
-    async def open(self, name: str, *, share_mode: int, persistent: bool, leased: bool) -> Status:
-        """Open; the handle is there if it succeeded."""
+    async def open(
+        self, name: str, *, share_mode: int, persistent: bool, leased: bool, temporary: bool = False
+    ) -> Status:
+        """Open; the handle is there if it succeeded. A temporary file goes with it."""
         handle = Handle(name, share_mode, persistent, leased)
         contexts = [wrap(DurableRequestV2(handle.create_guid, TIMEOUT_MS, self._flags(handle)))]
         if leased:
@@ -214,7 +236,8 @@ class Client:
 
         async def create(raw: RawClient, repeated: bool) -> Response:
             return await raw.create(
-                name, FILE_GENERIC_READ | FILE_GENERIC_WRITE, FILE_OPEN_IF, share=share_mode,
+                name, FILE_GENERIC_READ | FILE_GENERIC_WRITE | DELETE, FILE_OPEN_IF, share=share_mode,
+                options=FILE_DELETE_ON_CLOSE if temporary else 0,
                 oplock=OPLOCK_LEASE if leased else OPLOCK_NONE, contexts=contexts,
                 how=How(flags=FLAG_REPLAY if repeated else 0, timeout=45.0),
             )  # fmt: skip
@@ -249,10 +272,21 @@ class Client:
         handle = self._held()
         handle.lock_number = (handle.lock_number + 1) % 16
         sequence, how = 1 << 4 | handle.lock_number, How(timeout=PATIENCE)
-        return (await self.do(lambda raw, _: raw.lock(handle.file_id, [element], sequence, how=how))).status
+        handle.changing = True
+        status = (await self.do(lambda raw, _: raw.lock(handle.file_id, [element], sequence, how=how))).status
+        handle.changing, handle.since = False, time.monotonic()
+        return status
 
-    async def close_handle(self) -> None:
-        """Close; a handle that is gone when its CLOSE is repeated was closed by it."""
+    async def delete(self) -> None:
+        """Mark the file for deletion."""
+        handle, how = self._held(), How(timeout=PATIENCE)
+        response = await self.do(
+            lambda raw, _: raw.set_info(handle.file_id, FILE_DISPOSITION_INFORMATION, b"\1", how=how)
+        )
+        response.expect()
+
+    async def close_handle(self) -> bool:
+        """Close; a handle that is gone when its CLOSE is repeated was closed by it. Tell whether that was answered."""
         handle = self._held()
         handle.closing = True
 
@@ -261,5 +295,7 @@ class Client:
 
         response = await self.do(close)
         self.handle = None
-        if response.status is not Status.FILE_CLOSED:
-            response.expect()
+        if response.status is Status.FILE_CLOSED:
+            return False
+        response.expect()
+        return True

@@ -62,6 +62,17 @@ class Proxy:
             asyncio.get_running_loop().call_later(self.dice.uniform(0.1, 1.5), pair.flowing.set)
         return True
 
+    def mute(self) -> None:
+        """From now on clients hear nothing, though the server hears them."""
+        for pair in self.pairs:
+            pair.answering.clear()
+
+    def drop(self) -> None:
+        """Cut everything; what was held back is never heard."""
+        for pair in list(self.pairs):
+            pair.close()
+            pair.answering.set()
+
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         pair = Pair([writer])
         pair.flowing.set()
