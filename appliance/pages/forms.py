@@ -46,9 +46,10 @@ class FormErrors:
         except Problem as problem:
             if problem.status not in _REFUSED:
                 raise
-            self.summary = problem.detail or problem.title
             for blamed in problem.errors:
                 self._note(inputs.get(blamed.field, blamed.field), blamed.message)
+            if not self.fields:
+                self.summary = problem.detail or problem.title
 
     def _note(self, name: str, message: str) -> None:
         if name:

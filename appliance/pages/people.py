@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from fastapi import APIRouter
@@ -10,11 +10,12 @@ from fastapi.responses import RedirectResponse, Response
 from sqlalchemy import Connection
 from starlette.datastructures import FormData
 
-from appliance.models.people import Group, GroupCreate, TokenCreate, User, UserCreate
+from appliance.models.people import Group, GroupCreate, TokenCreate, User, UserChange, UserCreate
 from appliance.models.shares import Share
 from appliance.pages.context import Page, PageContext, Posted, text, texts, ticked
 from appliance.pages.forms import FormErrors
 from appliance.pages.rendering import done, is_fragment_request
+from appliance.problems import invalid
 from appliance.services import people, shares, tokens
 from appliance.services.activity import ActivityFilter, list_sessions
 from appliance.services.audit_log import AuditFilter, search
@@ -25,6 +26,7 @@ router = APIRouter(prefix="/people")
 
 _PROTECTION = ("signing_required", "encryption_required")
 _SIGN_INS = 8
+_TOKEN_DAYS = {"30": "in 30 days", "90": "in 90 days", "365": "in a year", "": "never"}
 _SHOWN = 50
 
 
@@ -77,11 +79,13 @@ def change_user(page: Page, name: str, form: Posted) -> Response:
     errors = FormErrors()
     changes: dict[str, Any] = {key: text(form, key) for key in ("name", "full_name", "role")}
     changes |= {key: ticked(form, key) for key in ("enabled", *_PROTECTION)}
+    wanted = texts(form, "group")
     with errors.noted():
+        UserChange.model_validate(changes)
         changed = people.change_user(page.work, name, changes, _version(form))
-        _join(page, changed.name, texts(form, "group"))
+        _join(page, changed.name, wanted)
         return done(page.request, f"/people/users/{changed.name}", f"The user {changed.name} was changed.")
-    return _draw_user(page, name, errors)
+    return _draw_user(page, name, errors, changes | {"groups": wanted})
 
 
 @router.post("/users/{name}/password")
@@ -92,7 +96,7 @@ def set_password(page: Page, name: str, form: Posted) -> Response:
         with errors.noted():
             people.set_password(page.work, name, text(form, "password"))
             return done(page.request, f"/people/users/{name}", f"{name} has a new password.")
-    return _draw_user(page, name, errors)
+    return _draw_user(page, name, errors, is_password=True)
 
 
 @router.get("/users/{name}/remove")
@@ -198,14 +202,13 @@ def show_tokens(page: Page) -> Response:
 def create_token(page: Page, form: Posted) -> Response:
     """Make a token and show it, once."""
     errors, days = FormErrors(), text(form, "days")
-    expires_at = page.work.now + timedelta(days=int(days)) if days.isdecimal() and len(days) < 5 else None
     with errors.noted():
         wanted = TokenCreate.model_validate(
-            {"name": text(form, "name"), "scopes": texts(form, "scope"), "expires_at": expires_at}
+            {"name": text(form, "name"), "scopes": texts(form, "scope"), "expires_at": _end(page, days)}
         )
         made = tokens.create_token(page.work, wanted, page.caller.scopes)
         return _draw_tokens(page, errors, made=made.token)
-    return _draw_tokens(page, errors)
+    return _draw_tokens(page, errors, {"name": text(form, "name"), "days": days, "scopes": texts(form, "scope")})
 
 
 @router.post("/tokens/{token_id}/revoke")
@@ -225,17 +228,29 @@ def _draw_user_form(page: PageContext, values: dict[str, Any], errors: FormError
     return page.render("pages/user_new.html", status=422 if errors else 200, values=values, groups=found, errors=errors)
 
 
-def _draw_user(page: PageContext, name: str, errors: FormErrors) -> Response:
+def _draw_user(
+    page: PageContext,
+    name: str,
+    errors: FormErrors,
+    typed: dict[str, Any] | None = None,
+    *,
+    is_password: bool = False,
+) -> Response:
+    """Draw a user with two forms; `errors` are those of the second where it `is_password`."""
+    none = FormErrors()
     with page.work.engine.connect() as connection:
         found = people.get_user(connection, name)
         values = {
             "user": found,
+            "values": found.model_dump() | (typed or {}),
+            "errors": none if is_password else errors,
+            "password_errors": errors if is_password else none,
             "groups": people.list_groups(connection),
             "sessions": list_sessions(connection, ActivityFilter(user=found.name), PageRequest(_SHOWN)).items,
             "reach": _reach(connection, found),
-            "sign_ins": search(connection, AuditFilter(action="sign_in", object=f"user {found.name}"), _SIGN_INS).items,
+            "sign_ins": search(connection, AuditFilter(action="sign_in", about=f"user {found.name}"), _SIGN_INS).items,
         }
-    return page.render("pages/user.html", status=422 if errors else 200, errors=errors, **values)
+    return page.render("pages/user.html", status=422 if errors else 200, **values)
 
 
 def _reach(connection: Connection, user: User) -> list[tuple[Share, str, str]]:
@@ -276,11 +291,27 @@ def _draw_group_form(page: PageContext, group: Group | None, values: dict[str, A
     )
 
 
-def _draw_tokens(page: PageContext, errors: FormErrors, made: str = "") -> Response:
+def _end(page: PageContext, days: str) -> datetime | None:
+    """Return when a token ends, None for never.  Raises Problem 422."""
+    if days not in _TOKEN_DAYS:
+        raise invalid("days", "Choose one of these.")
+    return page.work.now + timedelta(days=int(days)) if days else None
+
+
+def _draw_tokens(
+    page: PageContext, errors: FormErrors, typed: dict[str, Any] | None = None, made: str = ""
+) -> Response:
     with page.work.engine.connect() as connection:
         found = tokens.list_tokens(connection)
     return page.render(
-        "pages/tokens.html", status=422 if errors else 200, tokens=found, scopes=SCOPES, made=made, errors=errors
+        "pages/tokens.html",
+        status=422 if errors else 200,
+        tokens=found,
+        scopes=SCOPES,
+        ends=_TOKEN_DAYS,
+        values=typed or {"name": "", "days": "90", "scopes": []},
+        made=made,
+        errors=errors,
     )
 
 

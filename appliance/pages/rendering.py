@@ -19,7 +19,7 @@ from markupsafe import Markup
 import webui
 from appliance.models.shares import principal_words
 from appliance.problems import Problem
-from appliance.services.words import caching_words, deed_words, handle_kind_words, plural
+from appliance.services.words import caching_words, deed_words, detail_words, handle_kind_words, plural
 
 _ROOT = Path(webui.__file__).parent
 STATIC_FOLDER = _ROOT / "static"
@@ -51,6 +51,7 @@ class Renderer:
             caching=caching_words,
             handle_kind=handle_kind_words,
             deed=deed_words,
+            detail=detail_words,
             principal=principal_words,
             segment=lambda text: quote(text, safe=""),
         )

@@ -50,6 +50,7 @@ def options_of(form: FormData) -> dict[str, Any]:
         if name in form:
             given = _mib(form, name)
             found[name] = NO_LIMIT if given is None else given
+    _check_threshold("quota_threshold", found.get("quota_threshold", NO_LIMIT), found.get("quota_limit", NO_LIMIT))
     return found
 
 
@@ -85,6 +86,12 @@ def _mib(form: FormData, name: str) -> int | None:
     return int(count)
 
 
+def _check_threshold(name: str, threshold: int, limit: int) -> None:
+    """Raise Problem 422 where nobody would be warned before the limit."""
+    if NO_LIMIT not in (threshold, limit) and threshold > limit:
+        raise invalid(name, "This is above the limit: nobody would be warned in time.")
+
+
 @router.get("")
 def show(page: Page, name: str) -> Response:
     """Show what each owner may take, with a form to change it."""
@@ -102,6 +109,8 @@ def change(page: Page, name: str, form: Posted) -> Response:
             applied = space.remove_quota(page.work, name, owner, expected)
         else:
             wanted = QuotaChange(limit=_mib(form, "limit"), threshold=_mib(form, "threshold"))
+            limit = NO_LIMIT if wanted.limit is None else wanted.limit
+            _check_threshold("threshold", NO_LIMIT if wanted.threshold is None else wanted.threshold, limit)
             applied = space.set_quota(page.work, name, owner, wanted, expected)
         later = "" if applied else " The SMB server is not running; it reads the change when it starts."
         return done(page.request, f"/shares/{name}/quotas", f"The limits of {name} were changed.{later}")

@@ -16,7 +16,11 @@ from smbcore.state import audit, outbox
 
 @dataclass(frozen=True, slots=True)
 class AuditFilter:
-    """Which records are wanted; empty fields do not restrict."""
+    """Which records are wanted; empty fields do not restrict.
+
+    object  its beginning
+    about   the whole of it
+    """
 
     actor: str = ""
     action: str = ""
@@ -24,6 +28,7 @@ class AuditFilter:
     outcome: str = ""
     since: datetime | None = None
     until: datetime | None = None
+    about: str = ""
 
 
 def search(
@@ -32,7 +37,9 @@ def search(
     """Return a page of records, newest first."""
     if after is not None and not (after.isascii() and after.isdecimal()):
         raise invalid("after", "This is not a cursor that this list has given out.")
-    chosen = audit.Filter(wanted.actor, wanted.action, wanted.object, wanted.outcome, wanted.since, wanted.until)
+    chosen = audit.Filter(
+        wanted.actor, wanted.action, wanted.object, wanted.outcome, wanted.since, wanted.until, wanted.about
+    )
     before = int(after) if after else None
     found = audit.search(connection, chosen, before=before, limit=limit + 1)
     items = [

@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 
 from appliance.models.people import Group, GroupCreate, User, UserCreate
 from appliance.problems import Problem, not_found
-from appliance.services.work import Deed, Work
+from appliance.services.work import Deed, Work, note_changes
 from smbcore.control.messages import DisconnectUser
 from smbcore.state import accounts, groups
 from smbcore.state.accounts import Account
@@ -53,13 +53,15 @@ def change_user(work: Work, name: str, changes: Mapping[str, Any], expected_vers
 
     Errors:  Problem 404, StateError, ConflictError when the version is not the expected one
     """
-    with work.change(Deed("user.change", f"user {name}", {"fields": sorted(changes)})) as connection:
+    detail: dict[str, Any] = {"fields": sorted(changes)}
+    with work.change(Deed("user.change", f"user {name}", detail)) as connection:
         current = _account(connection, name)
         if current.id == work.actor.account_id and (changes.get("role") == "user" or changes.get("enabled") is False):
             raise StateError("role", "You cannot take your own rights away.")
         changed = accounts.change_account(
             connection, current.id, changes, now=work.now, expected_version=expected_version
         )
+        note_changes(detail, asdict(current), {field: getattr(changed, field) for field in changes})
     work.reload()
     if changes.get("enabled") is False:
         _disconnect(work, current.name)
@@ -111,9 +113,11 @@ def create_group(work: Work, wanted: GroupCreate) -> Group:
 
 def change_group(work: Work, name: str, changes: Mapping[str, Any], expected_version: int | None) -> Group:
     """Change the given fields; `members` is the whole list. Errors as for users."""
-    with work.change(Deed("group.change", f"group {name}", {"fields": sorted(changes)})) as connection:
+    detail: dict[str, Any] = {"fields": sorted(changes)}
+    with work.change(Deed("group.change", f"group {name}", detail)) as connection:
         current = _group(connection, name)
         changed = groups.change_group(connection, current.id, changes, now=work.now, expected_version=expected_version)
+        note_changes(detail, asdict(current), {field: getattr(changed, field) for field in changes})
     work.reload()
     return _group_shape(changed)
 

@@ -15,7 +15,7 @@ from appliance.services.activity import ActivityFilter, list_opens, share_usage
 from appliance.services.folders import prepare_folder
 from appliance.services.paging import LARGEST_PAGE, PageRequest
 from appliance.services.words import plural
-from appliance.services.work import Deed, Work
+from appliance.services.work import Deed, Work, note_changes
 from smbcore.state import shares
 from smbcore.state.configuration import ShareAccess, ShareConfig, ShareOptions
 from smbcore.state.options import dump
@@ -66,7 +66,8 @@ def change_share(work: Work, name: str, changes: Mapping[str, Any], expected_ver
     changes  field names with new values; `options` may hold some of the options, `access` is the whole list
     Errors:  Problem 404, StateError, ConflictError when the version is not the expected one
     """
-    with work.change(Deed("share.change", f"share {name}", {"fields": sorted(changes)})) as connection:
+    detail: dict[str, Any] = {"fields": sorted(changes)}
+    with work.change(Deed("share.change", f"share {name}", detail)) as connection:
         current = shares.find_share(connection, name)
         if current is None:
             raise not_found("share", name)
@@ -79,6 +80,7 @@ def change_share(work: Work, name: str, changes: Mapping[str, Any], expected_ver
         if "access" in values:
             values["access"] = _access(values["access"])
         changed = shares.change_share(connection, current.id, values, now=work.now, expected_version=expected_version)
+        note_changes(detail, _flat(current), _flat(changed))
     return _saved(work, changed.name)
 
 
@@ -101,6 +103,13 @@ def removal_impact(connection: Connection, name: str) -> ShareImpact:
     impact = closing.handles_impact(opens)
     summary = f"{plural(len(sessions), 'session', 'sessions')} will lose the share, {impact.summary}"
     return ShareImpact(sessions_dropped=sessions, opens_closed=impact.opens_closed, summary=summary)
+
+
+def _flat(found: ShareConfig) -> dict[str, Any]:
+    """Return fields and options beside each other; the list of who may use it in words."""
+    values = asdict(found) | asdict(found.options)
+    del values["options"], values["version"]
+    return values | {"access": [f"{line.principal} {line.level}" for line in found.access]}
 
 
 def _saved(work: Work, name: str) -> Saved:

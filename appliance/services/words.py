@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from smbcore.nt import access
 
 _READS = access.FILE_READ_DATA | access.FILE_EXECUTE
@@ -82,6 +85,27 @@ def host(address: str) -> str:
 def deed_words(action: str) -> str:
     """Return an action of the audit log as people would say it: "created", "disconnected"."""
     return _DEEDS.get(action, action.replace(".", " ").replace("_", " "))
+
+
+def detail_words(detail: Mapping[str, Any]) -> str:
+    """Return the detail of a record: "path: /srv/docs; size_limit_mib is now 500"."""
+    parts = []
+    for name, value in detail.items():
+        if name == "changes" and isinstance(value, Mapping):
+            parts += [f"{field} is now {_value_words(new) or 'empty'}" for field, new in value.items()]
+        elif words := _value_words(value):
+            parts.append(f"{name}: {words}")
+    return "; ".join(parts)
+
+
+def _value_words(value: Any) -> str:
+    if value is None or isinstance(value, bool):
+        return {None: "", True: "yes", False: "no"}[value]
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name} {_value_words(item)}" for name, item in value.items())
+    if isinstance(value, (list, tuple)):
+        return ", ".join(_value_words(item) for item in value)
+    return str(value)
 
 
 def plural(count: int, one: str, many: str) -> str:

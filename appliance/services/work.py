@@ -21,6 +21,7 @@ from smbcore.state.errors import StateError
 from smbcore.state.keyfile import KeyFile
 
 _CORE_UNREACHABLE = 503
+_MOST_TOLD = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,19 @@ class Deed:
     action: str
     object: str
     detail: Mapping[str, Any] = field(default_factory=dict)
+
+
+def note_changes(detail: dict[str, Any], before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
+    """Put what has another value now into a deed's detail, in place of the fields that were given.
+
+    Of long lists it tells only the length. What neither mapping shows to people must not be in `after`.
+    """
+    detail.pop("fields", None)
+    found = {name: value for name, value in after.items() if before.get(name) != value}
+    detail["changes"] = {
+        name: f"{len(value)} entries" if isinstance(value, (list, tuple)) and len(value) > _MOST_TOLD else value
+        for name, value in found.items()
+    }
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,7 +54,7 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """Which records are wanted; empty fields do not restrict. `object` matches the beginning."""
+    """Which records are wanted; empty fields do not restrict. `object` matches the beginning, `about` the whole."""
 
     actor: str = ""
     action: str = ""
@@ -62,6 +62,7 @@ class Filter:
     outcome: str = ""
     since: datetime | None = None
     until: datetime | None = None
+    about: str = ""
 
 
 def record(connection: Connection, entry: Entry, *, now: datetime) -> int:
@@ -102,6 +103,7 @@ def search(
         (audit.c.actor, chosen.actor),
         (audit.c.action, chosen.action),
         (audit.c.outcome, chosen.outcome),
+        (audit.c.object, chosen.about),
     ):
         if value:
             query = query.where(column == value)

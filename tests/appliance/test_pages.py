@@ -38,7 +38,7 @@ BUSY_PAGES = (
     "/activity/sessions?q=anna&sort=user",
     "/activity/opens?q=bridge&sort=-path",
 )
-FRAGMENTS = ("/", "/activity/sessions", "/activity/opens", "/activity/locks", "/activity/nodes", "/shares")
+FRAGMENTS = ("/", "/activity/sessions", "/activity/opens", "/activity/locks", "/activity/nodes", "/shares", "/audit")
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from sqlalchemy import delete, update
 
 from appliance.synthetic import fill
 from smbcore.control.messages import BreakLease, CloseOpen, DisconnectSession
-from smbcore.state import outbox
+from smbcore.state import audit, outbox
 from smbcore.state.engine import writing
 from smbcore.state.schema import open_, session
 from smbcore.state.setup_codes import create_setup_code
@@ -133,6 +133,31 @@ def test_typing_in_the_search_box_narrows_the_list_and_the_address(busy, site):
     busy.wait_for_timeout(600)
     assert busy.locator("tbody tr").count() == 1
     assert busy.locator("input[type=search]").input_value() == "budget"
+
+
+def test_the_audit_page_follows_what_is_recorded(busy, site):
+    go_live(busy, "/audit")
+    with writing(site.state.engine) as connection:
+        stolen = audit.Entry(
+            "bob", "handle.reconnect", "docs\\plan.txt", "refused", "10.0.0.7", {"condition": "create_guid"}
+        )
+        number = audit.record(connection, stolen, now=site.state.clock.now())
+    row = busy.locator(f"#audit-{number}")
+    row.get_by_text("bob at 10.0.0.7 asked for docs\\plan.txt back and was refused").wait_for()
+    busy.get_by_label("Outcome").select_option("done")
+    busy.wait_for_url("**/audit?outcome=done")
+    row.wait_for(state="detached")
+    busy.get_by_label("Who", exact=True).fill("nobody of this name")
+    busy.get_by_text("No record matches").wait_for()
+
+
+def test_a_form_that_is_refused_leads_to_what_is_wrong(busy):
+    busy.goto("/shares/Projects/edit")
+    busy.fill("#f-size_limit", "plenty")
+    busy.get_by_role("button", name="Save share").click()
+    busy.get_by_text("Look at the marked inputs.").wait_for()
+    expect(busy.locator("#f-size_limit")).to_be_focused()
+    expect(busy.locator("#f-size_limit")).to_have_value("plenty")
 
 
 def test_a_file_is_closed_through_the_core(busy, site):

@@ -16,6 +16,7 @@ export function startSmallThings() {
   showCopyButtons();
   document.addEventListener("htmx:after:swap", showCopyButtons);
   for (const toast of document.querySelectorAll("[data-toast]")) setTimeout(() => toast.remove(), 6000);
+  document.querySelector('[aria-invalid="true"]')?.focus();
   const notice = sessionStorage.getItem("notice");
   if (notice) {
     sessionStorage.removeItem("notice");
