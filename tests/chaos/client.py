@@ -62,10 +62,12 @@ class HandleGone(Exception):
 
 @dataclass
 class Handle:
-    """One open that is to survive; `closing` once its CLOSE was sent, `since` when its CREATE or last LOCK was answered.
+    """One open that is to survive; `closing` once its CLOSE was sent.
 
-    caching   what its lease allows, `cache` what it keeps of the file while that is at least R
-    epoch     of its lease;  changing  while a LOCK is on its way
+    asked, since  when its CREATE or last LOCK was sent, and answered
+    changing      while a LOCK is on its way
+    caching       what its lease allows, `cache` what it keeps of the file while that is at least R
+    epoch         of its lease
     """
 
     name: str
@@ -77,6 +79,7 @@ class Handle:
     file_id: bytes = b""
     lock_number: int = 0
     closing: bool = False
+    asked: float = 0.0
     since: float = 0.0
     changing: bool = False
     caching: int = 0
@@ -155,14 +158,17 @@ class Client:
         elif response.status is Status.OBJECT_NAME_NOT_FOUND:
             if not handle.closing:
                 young = not handle.persistent and (
-                    handle.changing or any(0 <= kill - handle.since < YOUNG for kill in self.kills)
+                    handle.changing or any(handle.asked <= kill < handle.since + YOUNG for kill in self.kills)
                 )
                 if young or self.may_lose:
                     self.counts["young" if young else "ceded"] += 1
                     self.handle = None
                     raise HandleGone(handle.name)
                 self.counts["losses"] += 1
-                raise HandleLost(f"{handle.name}: {response.status.name}")
+                ages = ", ".join(f"{kill - handle.since:.2f}" for kill in self.kills if kill > handle.asked)
+                raise HandleLost(
+                    f"{handle.name}: {response.status.name}, killed {ages or 'never'} after its last change"
+                )
             handle.file_id = b""
         else:
             response.expect()
@@ -229,7 +235,7 @@ class Client:
         self, name: str, *, share_mode: int, persistent: bool, leased: bool, temporary: bool = False
     ) -> Status:
         """Open; the handle is there if it succeeded. A temporary file goes with it."""
-        handle = Handle(name, share_mode, persistent, leased)
+        handle = Handle(name, share_mode, persistent, leased, asked=time.monotonic())
         contexts = [wrap(DurableRequestV2(handle.create_guid, TIMEOUT_MS, self._flags(handle)))]
         if leased:
             contexts.append(wrap(LeaseV2(handle.lease_key, 7)))
@@ -272,7 +278,7 @@ class Client:
         handle = self._held()
         handle.lock_number = (handle.lock_number + 1) % 16
         sequence, how = 1 << 4 | handle.lock_number, How(timeout=PATIENCE)
-        handle.changing = True
+        handle.asked, handle.changing = time.monotonic(), True
         status = (await self.do(lambda raw, _: raw.lock(handle.file_id, [element], sequence, how=how))).status
         handle.changing, handle.since = False, time.monotonic()
         return status
