@@ -33,7 +33,7 @@ DISPOSITION_IGNORE_READONLY = 0x10
 async def set_disposition(opened: Open, flags: int) -> None:
     """Mark or unmark what `opened` is for deletion.
 
-    Errors: ACCESS_DENIED without DELETE;  CANNOT_DELETE a read-only file, the root;  DIRECTORY_NOT_EMPTY;
+    Errors: ACCESS_DENIED without DELETE;  CANNOT_DELETE what is read-only, the root;  DIRECTORY_NOT_EMPTY;
             FILE_NOT_AVAILABLE reserved for a client that is away.
     """
     if not opened.granted_access & DELETE:
@@ -62,7 +62,7 @@ async def check_deletable(opened: Open, *, ignore_readonly: bool = False) -> Non
     if not node.path and not node.stream:
         raise NtError(Status.CANNOT_DELETE, "the root stays")
     readonly = node.info().attributes & FILE_ATTRIBUTE_READONLY
-    if readonly and not opened.is_directory and not (ignore_readonly or volume.config.delete_readonly):
+    if readonly and not (ignore_readonly or volume.config.delete_readonly):
         raise NtError(Status.CANNOT_DELETE, f"{opened.path!r} is read-only")
     if opened.is_directory and not await volume.backend.is_empty(node):
         raise NtError(Status.DIRECTORY_NOT_EMPTY, opened.path)

@@ -149,7 +149,7 @@ async def _check_existing(volume: Volume, p: OpenParameters, desired: int, node:
     options = p.create_options
     if info.reparse_tag and not options & c.FILE_OPEN_REPARSE_POINT:
         volume.stop_on_reparse(node, info)
-    readonly = attributes & fa.FILE_ATTRIBUTE_READONLY and not node.is_directory
+    readonly = attributes & fa.FILE_ATTRIBUTE_READONLY
     needed = 0
     if overwrites(p.create_disposition):
         needed = needed_to_overwrite(p.create_disposition)
@@ -157,9 +157,10 @@ async def _check_existing(volume: Volume, p: OpenParameters, desired: int, node:
             kept = attributes & (fa.FILE_ATTRIBUTE_HIDDEN | fa.FILE_ATTRIBUTE_SYSTEM)
             if kept & ~p.file_attributes:
                 raise NtError(Status.ACCESS_DENIED, "overwriting would drop HIDDEN or SYSTEM")
-    granted = await decide_access(volume, p, desired, needed, node, descriptor, bool(readonly))
+    read_only_data = bool(readonly) and not node.is_directory
+    granted = await decide_access(volume, p, desired, needed, node, descriptor, read_only_data)
     if readonly:
-        if (desired | needed) & _WRITES_DATA:
+        if read_only_data and (desired | needed) & _WRITES_DATA:
             raise NtError(Status.ACCESS_DENIED, f"{p.path!r} is read-only")
         if options & c.FILE_DELETE_ON_CLOSE and not volume.config.delete_readonly:
             raise NtError(Status.CANNOT_DELETE, f"{p.path!r} is read-only")

@@ -23,6 +23,9 @@ METADATA = "reparse"
 STORE_LINK = "posix.symlink"
 """Where a backend shows the target of a symbolic link of the store, UTF-8 with slashes."""
 
+_ESCAPED = {0xDC00 + byte: 0xF000 + byte for byte in range(0x80, 0x100)}
+"""Bytes of a link's target that are not UTF-8, as names show them: clients do not take lone surrogates."""
+
 _SYMLINK_ERROR = Struct("<IIIHH")  # SymLinkLength, SymLinkErrorTag, ReparseTag, ReparseDataLength, UnparsedPathLength
 _ABSENT = frozenset({Status.OBJECT_NAME_NOT_FOUND, Status.OBJECT_PATH_NOT_FOUND})
 _SYMLINK_ERROR_TAG = 0x4C4D_5953
@@ -89,7 +92,7 @@ def load(node: Node) -> ReparsePoint | None:
     target = node.object_metadata(STORE_LINK)
     if target is None:
         return None
-    name = target.decode("utf-8", "surrogateescape").replace("/", "\\")
+    name = target.decode("utf-8", "surrogateescape").translate(_ESCAPED).replace("/", "\\")
     return SymbolicLink(name, name, relative=not name.startswith("\\")).reparse_point()
 
 

@@ -143,3 +143,19 @@ def test_names_cannot_leave_the_share(server: ServerProcess, files: Path, tmp_pa
         assert not (tmp_path / "stolen").exists() or b"secret" not in (tmp_path / "stolen").read_bytes()
     (files / "link").unlink()
     (files / "dirlink").unlink()
+
+
+def test_names_that_local_programs_wrote_badly_keep_nobody_out(
+    server: ServerProcess, files: Path, tmp_path: Path
+) -> None:
+    """A byte that is not UTF-8, a character that NT forbids, a lone surrogate's bytes on the wire end no listing."""
+    folder = files / "odd"
+    folder.mkdir()
+    for raw in (b"latin-\xe9", b"\xff\xfe", b"a:b", b"tail. ", "\uf0e9".encode(), b"good"):
+        Path(os.fsdecode(bytes(folder) + b"/" + raw)).write_bytes(b"data")
+    listed = smbclient(server, "cd odd; ls")
+    assert sum(" 4  " in line for line in listed.splitlines()) == 6
+    smbclient(server, "cd odd; get good; del latin*; ls", cwd=tmp_path)
+    assert not (folder / os.fsdecode(b"latin-\xe9")).exists()
+    smbclient(server, "deltree odd")
+    assert not folder.exists()

@@ -5,9 +5,12 @@
     `: * ? < > | "` backslash, 0x01-0x1F    U+F000 + the byte, as other servers do
     `.` or space at the end                 U+F02E, U+F020, which the usual client can open
     U+F02E, U+F020 at the end               `.` or space, which NT allows though the usual client cannot ask for it
-    bytes that are not UTF-8                U+DC80-U+DCFF, one per byte
-    UTF-8 that would read as one of these   U+DCxx per byte, so that each name has one reading
-    a lone surrogate in WTF-8               that surrogate (not U+DC80-U+DCFF)
+    bytes that are not UTF-8                U+F080-U+F0FF, one per byte
+    UTF-8 that would read as one of these   U+F0xx per byte, so that each name has one reading
+    a lone surrogate in WTF-8               that surrogate
+
+Surrogates are for names that clients made of them only: a listing with one fails as a whole in smbclient and all that
+builds on its library, and a byte that some local program wrote must not keep them from the directory.
 
 `encode` refuses a client's name that would read back differently, so a file never has two names.
 """
@@ -33,7 +36,9 @@ _PRIVATE = 0xF000
 _MAPPED = frozenset([*range(1, 32), *b':*?<>|"\\'])
 _NOT_LAST = (0x20, 0x2E)
 _SPECIAL = re.compile(r'[\x00-\x1f"*/:<>?\\|\ud800-\udfff\uf001-\uf0ff]|[. ]\Z')
-_BYTE_ESCAPES = range(0xDC80, 0xDD00)
+_HIGH_BYTES = range(0x80, 0x100)
+_ESCAPED = range(0xDC80, 0xDD00)
+"""What Python's "surrogateescape" makes of bytes that are not UTF-8."""
 
 
 def encode(name: str) -> bytes:
@@ -57,8 +62,7 @@ def decode(raw: bytes) -> str:
     try:
         text = raw.decode()
     except UnicodeDecodeError:
-        text = raw.decode("utf-8", "surrogateescape")
-        text = _join_surrogates(text)
+        return _decode_damaged(raw.decode("utf-8", "surrogateescape"))
     return text if _SPECIAL.search(text) is None else _decode_special(text)
 
 
@@ -91,9 +95,7 @@ def _encode_special(name: str) -> bytes:
     last = len(name) - 1
     for at, character in enumerate(name):
         code = ord(character)
-        if code in _BYTE_ESCAPES:
-            parts.append(bytes((code - 0xDC00,)))
-        elif _is_mapped(code - _PRIVATE, at_end=at == last):
+        if _is_mapped(code - _PRIVATE, at_end=at == last):
             parts.append(bytes((code - _PRIVATE,)))
         elif at == last and code in _NOT_LAST:
             parts.append(chr(_PRIVATE + code).encode())
@@ -103,42 +105,50 @@ def _encode_special(name: str) -> bytes:
 
 
 def _decode_special(text: str) -> str:
-    parts = []
     last = len(text) - 1
-    for at, character in enumerate(text):
-        code = ord(character)
-        if _is_mapped(code, at_end=at == last):
-            parts.append(chr(_PRIVATE + code))
-        elif at == last and code - _PRIVATE in _NOT_LAST:
-            parts.append(chr(code - _PRIVATE))
-        elif _is_mapped(code - _PRIVATE, at_end=at == last):
-            parts.extend(chr(0xDC00 + byte) for byte in character.encode())
-        else:
-            parts.append(character)
-    return "".join(parts)
+    return "".join(_read(character, at_end=at == last) for at, character in enumerate(text))
+
+
+def _read(character: str, *, at_end: bool) -> str:
+    """Return what the client sees for one character of the store's name."""
+    code = ord(character)
+    if code in _MAPPED or (at_end and code in _NOT_LAST):
+        return chr(_PRIVATE + code)
+    if at_end and code - _PRIVATE in _NOT_LAST:
+        return chr(code - _PRIVATE)
+    if _is_mapped(code - _PRIVATE, at_end=at_end):
+        return "".join(chr(_PRIVATE + byte) for byte in character.encode())
+    return character
 
 
 def _is_mapped(code: int, *, at_end: bool) -> bool:
-    """Tell whether the store's character `code` is one that NT forbids at this place."""
-    return code in _MAPPED or (at_end and code in _NOT_LAST)
+    """Tell whether U+F000 + `code` stands for a byte at this place."""
+    return code in _MAPPED or code in _HIGH_BYTES or (at_end and code in _NOT_LAST)
 
 
-def _join_surrogates(text: str) -> str:
-    """Turn three escaped bytes that are a surrogate in WTF-8 into it, unless it would look like an escaped byte."""
-    parts = []
-    at = 0
-    while at < len(text):
-        code = _wide_surrogate(text[at : at + 3])
-        parts.append(text[at] if code is None else chr(code))
-        at += 1 if code is None else 3
+def _decode_damaged(escaped: str) -> str:
+    """Decode a name that is not all UTF-8: three bytes that are a surrogate in WTF-8 are one, unless it would be half
+    of a pair, which is a character with UTF-8 of its own.
+    """
+    parts: list[str] = []
+    at, last = 0, len(escaped) - 1
+    while at <= last:
+        surrogate = _wide_surrogate(escaped[at : at + 3])
+        if surrogate is not None and not (surrogate >= "\udc00" and parts and "\ud800" <= parts[-1] < "\udc00"):
+            parts.append(surrogate)
+            at += 3
+            continue
+        character = escaped[at]
+        code = ord(character)
+        parts.append(chr(_PRIVATE + code - 0xDC00) if code in _ESCAPED else _read(character, at_end=at == last))
+        at += 1
     return "".join(parts)
 
 
-def _wide_surrogate(escaped: str) -> int | None:
+def _wide_surrogate(escaped: str) -> str | None:
     if len(escaped) < 3 or escaped[0] != "\udced":
         return None
     second, third = ord(escaped[1]) - 0xDC00, ord(escaped[2]) - 0xDC00
     if not (0xA0 <= second <= 0xBF and 0x80 <= third <= 0xBF):
         return None
-    code = 0xD000 | (second & 0x3F) << 6 | third & 0x3F
-    return None if code in _BYTE_ESCAPES else code
+    return chr(0xD000 | (second & 0x3F) << 6 | third & 0x3F)

@@ -192,3 +192,21 @@ async def test_a_deletion_that_fails_at_close_leaves_a_usable_file(lab: Any) -> 
     await lab.make("d\\late")
     await opened.close()
     await (await lab.open("d")).close()
+
+
+async def test_a_read_only_directory_stays(lab: Any) -> None:
+    """[MS-FSA 2.1.5.15.3, 2.1.5.1.2.1] What READONLY keeps from being deleted is not files alone; what is in the
+    directory it does not concern.
+    """
+    opened = await lab.create("d", options=c.FILE_DIRECTORY_FILE, file_attributes=1)
+    with lab.fails("CANNOT_DELETE"):
+        await lab.dispose(opened)
+    await lab.make("d\\file")
+    with lab.fails("CANNOT_DELETE"):
+        await lab.open("d", options=c.FILE_DELETE_ON_CLOSE | c.FILE_DIRECTORY_FILE)
+    inside = await lab.open("d\\file")
+    await lab.dispose(inside)
+    await inside.close()
+    await opened.set_information(ic.FILE_DISPOSITION_INFORMATION_EX, (0x11).to_bytes(4, "little"))
+    await opened.close()
+    assert not await lab.exists("d")
