@@ -195,6 +195,17 @@ async def test_simple_create_contexts(server):
     assert QueryOnDiskId.decode(answers[b"QFid"]).disk_file_id
 
 
+async def test_maximal_access_is_what_the_share_leaves(server):
+    """[MS-SMB2 3.3.5.9.5] A client that is told of rights which it cannot open with shows what it cannot do."""
+    raw = await server.tree("readable")
+    context = CreateContext(b"MxAc", MaximalAccessRequest().encode())
+    response = await raw.create("", 0x80, FILE_OPEN, contexts=[context])
+    (answer,) = response.expect().body.contexts
+    told = MaximalAccessResponse.decode(answer.data).maximal_access
+    assert told & 0x1F01FF == 0x1200A9
+    assert (await raw.create("", told, FILE_OPEN)).status is Status.SUCCESS
+
+
 # -- read and write --
 
 

@@ -25,4 +25,5 @@ class MaximalAccess(ContextHandler):
         """Return status and mask."""
         if self._timestamp and self._timestamp == plan.file.info().last_write_time:
             return MaximalAccessResponse(Status.NONE_MAPPED, 0).encode()
-        return MaximalAccessResponse(Status.SUCCESS, plan.file.maximal_access).encode()
+        granted = plan.file.maximal_access & plan.rq.tree.maximal_access  # a promise of more would be broken later
+        return MaximalAccessResponse(Status.SUCCESS, granted).encode()

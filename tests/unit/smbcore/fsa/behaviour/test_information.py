@@ -11,6 +11,8 @@ from smbcore.nt import create as c
 from smbcore.nt.info import classes as ic
 from smbcore.nt.info import ea, file, links
 from smbcore.nt.info.directory import decode_entries
+from smbcore.vfs.memory import MemoryBackend
+from smbcore.vfs.posix import directory
 
 TIME = 130_000_000_000_000_000
 
@@ -350,4 +352,20 @@ async def test_a_smaller_allocation_truncates_and_a_larger_one_does_not_extend(l
         assert info.end_of_file == end
         assert max(size, end) <= info.allocation_size < size + (64 << 10)
         assert info.allocation_size % 4096 == 0
+    await opened.close()
+
+
+async def test_a_directory_too_large_for_short_names_has_none(lab: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """[MS-FSA 2.1.5.12.4]"""
+    if isinstance(lab.backend, MemoryBackend):
+        return  # keeps them all
+    monkeypatch.setattr(directory, "SHORT_NAMES_UP_TO", 1)
+    await lab.make("a very long name.text")
+    await lab.make("SHORT.TXT")
+    opened = await lab.open("a very long name.text")
+    with lab.fails("OBJECT_NAME_NOT_FOUND"):
+        short_name(opened)
+    await opened.close()
+    opened = await lab.open("short.txt")
+    assert short_name(opened) == "SHORT.TXT"
     await opened.close()

@@ -204,3 +204,31 @@ async def test_watch_follows_a_renamed_directory(lab: Any) -> None:
     await lab.make("e\\a")
     assert await task == [(notify.ADDED, "a")]
     await opened.close()
+
+
+async def test_a_rename_into_another_directory_is_told_on_both_sides(lab: Any) -> None:
+    for name in ("x", "y"):
+        await lab.mkdir(name)
+    await lab.make("x\\old")
+    watching = [await lab.open(path, 0x81) for path in ("", "x", "y")]
+    tasks = [await lab.start(each.change_notify(0xFFF, not each.path, 4096)) for each in watching]
+    opened = await lab.open("x\\old")
+    await lab.rename(opened, "y\\new")
+    assert [await task for task in tasks] == [[(2, "x\\old")], [(2, "old")], [(1, "new")]]
+    assert await watching[0].change_notify(0xFFF, True, 4096) == [(1, "y\\new")]
+    for each in (opened, *watching):
+        await each.close()
+
+
+async def test_a_directory_is_watched_under_its_new_name(lab: Any) -> None:
+    await lab.mkdir("x")
+    root = await lab.open("", 0x81)
+    opened = await lab.open("x", 0x10081)
+    task = await lab.start(opened.change_notify(0x1, False, 4096))
+    above = await lab.start(root.change_notify(0xFFF, True, 4096))
+    await lab.rename(opened, "z")
+    assert await above == [(4, "x"), (5, "z")]
+    await lab.make("z\\file")
+    assert await task == [(1, "file")]
+    await opened.close()
+    await root.close()
