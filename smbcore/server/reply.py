@@ -57,7 +57,7 @@ def send(rq: SmbRequest, status: Status, answer: Any) -> None:
         return
     message = bytearray(HEADER_SIZE + len(body))
     message[HEADER_SIZE:] = body
-    _pack_header(rq, status, message, 0)
+    _pack_header(rq, status, message)
     _collect(rq.chain, message, _signer(rq))
     if rq.on_reply is not None:
         rq.on_reply(message)
@@ -80,7 +80,7 @@ def _send_single(rq: SmbRequest, status: Status, body: bytes) -> None:
     frame = bytearray(FRAME_HEADER + size)
     frame[:FRAME_HEADER] = frame_header(size)
     frame[FRAME_HEADER + HEADER_SIZE :] = body
-    _pack_header(rq, status, frame, 0, FRAME_HEADER)
+    _pack_header(rq, status, frame, FRAME_HEADER)
     parts: tuple[bytes | bytearray, ...] = (frame,)
     signer = _signer(rq)
     if signer is not None or rq.sealed is not None or rq.on_reply is not None:
@@ -98,7 +98,8 @@ def _send_single(rq: SmbRequest, status: Status, body: bytes) -> None:
 
 
 def send_interim(rq: SmbRequest) -> None:
-    """Tell the client that `rq` takes long  [MS-SMB2 3.3.4.2]. All its credits go with this message.
+    """Tell the client that `rq` takes long  [MS-SMB2 3.3.4.2]. All its credits go with this message, except those of a
+    large one: it holds as much memory as they stand for, so all but one follow with the final response.
 
     In a compound only a member may say so that the one after it does not relate to; it leaves the compound.
     It is not signed: clients do not verify it, and the final response has the same message id, from which AES-GMAC
@@ -112,8 +113,10 @@ def send_interim(rq: SmbRequest) -> None:
     rq.interim = True
     message = bytearray(HEADER_SIZE + len(EMPTY_ERROR))
     message[HEADER_SIZE:] = EMPTY_ERROR
-    _pack_header(rq, Status.PENDING, message, rq.granted)
-    rq.granted = 0
+    granted = rq.granted
+    rq.granted = granted if rq.charge <= 1 else min(granted, 1)
+    _pack_header(rq, Status.PENDING, message)
+    rq.granted = granted - rq.granted
     if chain is not None:
         rq.chain = None
         chain.busy = False
@@ -141,17 +144,15 @@ def send_chain(connection: SmbConnection, chain: Chain) -> None:
     connection.transport.write((frame_header(sum(map(len, messages))), *messages))
 
 
-def _pack_header(
-    rq: SmbRequest, status: Status, message: bytearray | memoryview, granted: int, offset: int = 0
-) -> None:
+def _pack_header(rq: SmbRequest, status: Status, message: bytearray | memoryview, offset: int = 0) -> None:
     flags = rq.flags & _KEPT_FLAGS
     if rq.interim:
         flags |= FLAG_ASYNC
-        tail, credits_ = rq.async_id, granted
+        tail = rq.async_id
     else:
-        tail, credits_ = rq.process_id | rq.tree_id << 32, rq.granted
+        tail = rq.process_id | rq.tree_id << 32
     pack_response_into(
-        message, offset, credit_charge=rq.charge, status=status, command=rq.command, credits=credits_, flags=flags,
+        message, offset, credit_charge=rq.charge, status=status, command=rq.command, credits=rq.granted, flags=flags,
         next_command=0, message_id=rq.message_id, tail64=tail, session_id=rq.session_id,
     )  # fmt: skip
 
@@ -177,7 +178,7 @@ def _send_range(rq: SmbRequest, status: Status, source: FileRange) -> None:
     """Send a READ response whose data goes from the file to the peer without passing through here."""
     head = bytearray(_RANGE_HEAD)
     head[:FRAME_HEADER] = frame_header(HEADER_SIZE + READ_HEAD + source.length)
-    _pack_header(rq, status, head, 0, FRAME_HEADER)
+    _pack_header(rq, status, head, FRAME_HEADER)
     head[FRAME_HEADER + HEADER_SIZE :] = ReadResponse.encode_head(source.length)
     rq.connection.transport.write_range(head, source)
 
@@ -186,7 +187,7 @@ def _send_payload(rq: SmbRequest, status: Status, payload: Payload) -> None:
     """Put the headers before data that was read in place, sign or seal it there, and send it without a copy."""
     buffer, length = payload.buffer, HEADER_SIZE + READ_HEAD + payload.length
     view = memoryview(buffer)[_MESSAGE : _MESSAGE + length]
-    _pack_header(rq, status, view, 0)
+    _pack_header(rq, status, view)
     view[HEADER_SIZE : HEADER_SIZE + READ_HEAD] = ReadResponse.encode_head(payload.length)
     if rq.sealed is not None:
         view = rq.sealed.seal_in_place(buffer, _MESSAGE, length)

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+
 import pytest
 
 from smbcore.client.message import How
 from smbcore.nt.access import FILE_GENERIC_READ
 from smbcore.nt.create import FILE_OPEN
 from smbcore.nt.status import Status
+from smbcore.vfs.faulty import Fault, FaultyBackend, Schedule
+from smbcore.vfs.memory.backend import MemoryBackend
 from smbcore.wire.change_notify import ChangeNotifyRequest
 from smbcore.wire.header import FLAG_SIGNED
+from smbcore.wire.write import WriteRequest
 from tests.protocol.steps import SIGNED, only, opened
 
 
@@ -46,3 +52,48 @@ async def test_the_interim_response_brings_all_credits(server):
     assert (await pending.pending()).header.credits == 17
     await opened(raw, "new")
     assert (await pending.response()).header.credits == 0
+
+
+class Stop(asyncio.Event):
+    """What has gone to a thread is waited for, whether or not the request is cancelled."""
+
+    async def wait(self):
+        while not self.is_set():
+            with contextlib.suppress(asyncio.CancelledError):
+                await super().wait()
+        return True
+
+
+async def test_large_requests_that_wait_hold_back_their_credits(make):
+    """Each holds as much memory: of them, no more wait than the client has credits for"""
+    faults, stop = Schedule(), Stop()
+    server = make(backend=lambda clock: FaultyBackend(MemoryBackend(clock), faults), max_credits=64)
+    raw = await server.tree()
+    while raw.connection.credits < 64:
+        (await raw.echo(How(credits=64))).expect()
+    file_id = await opened(raw)
+    # 1 a disk that does nothing any more, and a client that writes on
+    faults.add(Fault("write", times=-1, until=stop))
+    writes = []
+    while raw.connection.credits >= 8:
+        writes.append(await raw.begin(WriteRequest(file_id, len(writes) << 19, bytes(1 << 19)), How(credits=8)))
+        assert (await writes[-1].pending()).credits == 1
+    assert len(writes) == 9
+    # 2 there are credits for something else
+    (await raw.echo()).expect()
+    # 3 and with the answers, the rest
+    stop.set()
+    assert [(await write.response()).expect().credits for write in writes] == [7] * 9
+    assert raw.connection.credits == 64
+
+
+async def test_a_large_request_that_is_cancelled_gives_back_its_credits(make):
+    server = make(max_credits=64)
+    raw = await server.tree()
+    await raw.echo(How(credits=64))
+    folder = await opened(raw, "", FILE_GENERIC_READ, FILE_OPEN)
+    watch = await raw.begin(ChangeNotifyRequest(folder, 1 << 19, 1), How(credits=8))
+    assert (await watch.pending()).credits == 1
+    await raw.cancel(watch)
+    final = await watch.response()
+    assert (final.status, final.credits) == (Status.CANCELLED, 7)
