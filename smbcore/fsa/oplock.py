@@ -521,10 +521,17 @@ class Oplocks:
 
     async def wait_for(self, holder: Holder, seconds: float) -> bool:
         """Wait until the break of one holder is over, or `seconds` have passed; return whether it is over."""
-        deadline = self._clock.monotonic() + seconds
-        timer = self._clock.call_later(seconds, self.wake)
+        expired = False
+
+        def expire() -> None:
+            nonlocal expired
+            expired = True
+            self.wake()
+
+        # The timer alone says that the time is over: a loop may ring it a moment early by the clock, and only once.
+        timer = self._clock.call_later(seconds, expire)
         try:
-            while holder.breaking and self._clock.monotonic() < deadline:
+            while holder.breaking and not expired:
                 await self._wait_for_change("")
         finally:
             timer.cancel()

@@ -83,6 +83,31 @@ async def test_waiting_ends_with_the_time_and_the_break_goes_on(lab: Any) -> Non
     await opened.close()
 
 
+class Hasty:
+    """A clock whose timers ring a moment early, as uvloop's do: it counts from when the loop's turn began."""
+
+    def __init__(self, clock: Any) -> None:
+        self._clock = clock
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._clock, name)
+
+    def call_later(self, delay: float, callback: Any, *args: Any) -> Any:
+        return self._clock.call_later(delay - 0.003, callback, *args)
+
+
+async def test_waiting_ends_with_a_timer_that_rings_early(lab: Any) -> None:
+    opened, _ = await leased(lab, "RWH")
+    oplocks, holder = opened.holder.oplocks, opened.holder
+    oplocks.take_back(holder, 0)
+    oplocks._clock = Hasty(lab.clock)
+    waiting = await lab.start(oplocks.wait_for(holder, 10.0))
+    lab.clock.advance(9.998)
+    assert await waiting is False
+    lab.acknowledge(opened, "")
+    await opened.close()
+
+
 async def test_who_waits_for_a_break_is_known_by_name(lab: Any) -> None:
     opened, _ = await leased(lab, "RWH")
     oplocks = opened.holder.oplocks
