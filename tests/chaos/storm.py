@@ -190,7 +190,7 @@ class Storm:
             with contextlib.suppress(HandleGone):
                 while not self.over and self.dice.random() < 0.95:
                     await self._records(client, "files", name, 10)
-                    if self.dice.random() < 0.1:
+                    if number and self.dice.random() < 0.1:  # one of them is never young because of its locks
                         locked = not locked
                         await self._turn_lock(client, name, locked=locked)
                 await client.close_handle()
