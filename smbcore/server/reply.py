@@ -101,7 +101,8 @@ def send_interim(rq: SmbRequest) -> None:
     """Tell the client that `rq` takes long  [MS-SMB2 3.3.4.2]. All its credits go with this message, except those of a
     large one: it holds as much memory as they stand for, so all but one follow with the final response.
 
-    In a compound only a member may say so that the one after it does not relate to; it leaves the compound.
+    In a compound only a member may say so that the one after it does not relate to; it leaves the compound, and the
+    replies so far leave with it unless it was the last.
     It is not signed: clients do not verify it, and the final response has the same message id, from which AES-GMAC
     makes its nonce; two different messages under one nonce would give away the key  [MS-SMB2 3.1.4.1, 3.2.5.1.3].
     """
@@ -121,6 +122,8 @@ def send_interim(rq: SmbRequest) -> None:
         rq.chain = None
         chain.busy = False
         _collect(chain, message, None)
+        if not chain.at_end:  # those behind it may take longer than it does, and its answer must not come before
+            send_chain(connection, chain)
         connection.resume(chain)
         return
     if rq.sealed is not None:

@@ -16,6 +16,7 @@ from smbcore.wire.close import CloseRequest
 from smbcore.wire.echo import EchoRequest
 from smbcore.wire.header import CREATE, FLAG_RELATED, Header
 from smbcore.wire.ioctl import IoctlRequest
+from smbcore.wire.lock import LOCK_EXCLUSIVE, LOCK_UNLOCK, LockElement, LockRequest
 from smbcore.wire.query_info import QueryInfoRequest
 from smbcore.wire.read import ReadRequest
 from smbcore.wire.tree_connect import TreeConnectRequest
@@ -165,6 +166,30 @@ async def test_unrelated_requests_do_not_wait_for_each_other(server):
     # 2 a change completes it
     await opened(raw, "new")
     (await watching.response()).expect()
+
+
+async def test_the_interim_response_comes_before_the_answer_whatever_else_waits(server):
+    """1 a member waits and says so; 2 the next one waits, too; 3 the first is answered"""
+    raw, other = await server.tree(), await server.tree()
+    first, second = await opened(raw, "a", FILE_GENERIC_READ | 2), await opened(raw, "", FILE_GENERIC_READ, FILE_OPEN)
+    held = await opened(other, "a")
+    (await other.lock(held, [LockElement(0, 1, LOCK_EXCLUSIVE)])).expect()
+    (await other.lock(held, [LockElement(9, 1, LOCK_EXCLUSIVE)])).expect()
+    waiting = await raw.begin_compound(
+        LockRequest(first, [LockElement(0, 1, LOCK_EXCLUSIVE)]), LockRequest(first, [LockElement(9, 1, LOCK_EXCLUSIVE)]),
+        CloseRequest(ANY), ChangeNotifyRequest(second, 1000, 1), related=False,
+    )  # fmt: skip
+    interim = await waiting[0].pending()
+    assert interim.status is Status.PENDING
+    (await other.lock(held, [LockElement(0, 1, LOCK_UNLOCK)])).expect()
+    (await waiting[0].response()).expect()
+    (await other.lock(held, [LockElement(9, 1, LOCK_UNLOCK)])).expect()
+    (await waiting[1].response()).expect()
+    assert (await waiting[2].response()).status is Status.FILE_CLOSED
+    await waiting[3].pending()
+    (await raw.close(second)).expect()
+    assert (await waiting[3].response()).status is Status.NOTIFY_CLEANUP
+    assert not raw.connection.is_lost
 
 
 async def test_connection_that_ends_with_a_chain_under_way(server):
