@@ -13,6 +13,7 @@ from smbcore.nt.status import Status
 from smbcore.proto.compound import link
 from smbcore.wire.change_notify import ChangeNotifyRequest
 from smbcore.wire.close import CloseRequest
+from smbcore.wire.create import OPLOCK_BATCH
 from smbcore.wire.echo import EchoRequest
 from smbcore.wire.header import CREATE, FLAG_RELATED, Header
 from smbcore.wire.ioctl import IoctlRequest
@@ -169,26 +170,22 @@ async def test_unrelated_requests_do_not_wait_for_each_other(server):
 
 
 async def test_the_interim_response_comes_before_the_answer_whatever_else_waits(server):
-    """1 a member waits and says so; 2 the next one waits, too; 3 the first is answered"""
+    """1 a member waits and says so; 2 the next one waits, too, which another relates to; 3 the first is answered"""
     raw, other = await server.tree(), await server.tree()
-    first, second = await opened(raw, "a", FILE_GENERIC_READ | 2), await opened(raw, "", FILE_GENERIC_READ, FILE_OPEN)
-    held = await opened(other, "a")
+    file_id, held = await opened(raw, "a"), await opened(other, "a")
+    await opened(other, "b", oplock=OPLOCK_BATCH)
     (await other.lock(held, [LockElement(0, 1, LOCK_EXCLUSIVE)])).expect()
-    (await other.lock(held, [LockElement(9, 1, LOCK_EXCLUSIVE)])).expect()
-    waiting = await raw.begin_compound(
-        LockRequest(first, [LockElement(0, 1, LOCK_EXCLUSIVE)]), LockRequest(first, [LockElement(9, 1, LOCK_EXCLUSIVE)]),
-        CloseRequest(ANY), ChangeNotifyRequest(second, 1000, 1), related=False,
+    related = How(flags=FLAG_RELATED)
+    locking, creating, closing = await raw.connection.start(
+        raw.request(LockRequest(file_id, [LockElement(0, 1, LOCK_EXCLUSIVE)])), raw.request(create_request("b")),
+        raw.request(CloseRequest(ANY), related),
     )  # fmt: skip
-    interim = await waiting[0].pending()
-    assert interim.status is Status.PENDING
+    assert (await locking.pending()).status is Status.PENDING
     (await other.lock(held, [LockElement(0, 1, LOCK_UNLOCK)])).expect()
-    (await waiting[0].response()).expect()
-    (await other.lock(held, [LockElement(9, 1, LOCK_UNLOCK)])).expect()
-    (await waiting[1].response()).expect()
-    assert (await waiting[2].response()).status is Status.FILE_CLOSED
-    await waiting[3].pending()
-    (await raw.close(second)).expect()
-    assert (await waiting[3].response()).status is Status.NOTIFY_CLEANUP
+    (await locking.response()).expect()
+    assert not creating.final.done()
+    other.connection.close()
+    assert statuses([await creating.response(), await closing.response()]) == [Status.SUCCESS] * 2
     assert not raw.connection.is_lost
 
 
