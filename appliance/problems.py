@@ -79,6 +79,17 @@ def core_unreachable() -> Problem:
     )
 
 
+def core_late() -> Problem:
+    """The SMB server took the command, and has not answered in time."""
+    return Problem(
+        503,
+        "core-late",
+        "The SMB server has not answered in time",
+        "It may still carry this out. Look again in a moment, before you try again.",
+        headers={"Retry-After": "5"},
+    )
+
+
 def too_many_attempts(seconds: int) -> Problem:
     """Sign-in attempts come too fast."""
     return Problem(
@@ -115,6 +126,7 @@ KINDS: Mapping[str, str] = MappingProxyType(
         "core-not-found": "The SMB server has no such object any more: it has just gone.",
         "core-invalid": "The SMB server cannot do this; `detail` says why.",
         "core-unreachable": "The SMB server does not answer, so nothing was done there. Check that it is running.",
+        "core-late": "The SMB server has not answered in time; it may still carry this out. Look again in a moment.",
         "core-internal": "The SMB server failed to carry this out; its log says why.",
         "if-match-missing": "Changes need `If-Match` with the entity tag that you have read, so that none get lost.",
         "if-match-unreadable": '`If-Match` is an entity tag as the server sends it, such as `"v17"`.',

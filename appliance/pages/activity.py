@@ -110,13 +110,14 @@ def ask_close(page: Page, open_id: str) -> Response:
         found = activity.get_open(connection, open_id)
     impact = closing.open_impact(page.work, open_id)
     is_away = found.durable.disconnected_at is not None
+    who = found.user or "nobody known"
     return _ask(
         page,
         impact,
-        title=f"Close {found.name}?" if not found.user else f"Close {found.name} held by {found.user}?",
+        title=f"Drop the handle on {found.name} kept for {who}?" if is_away else f"Close {found.name} held by {who}?",
         action=f"/activity/opens/{open_id}/close",
         verb="Drop handle" if is_away else "Close directory" if found.is_directory else "Close file",
-        keep="Keep open",
+        keep="Keep handle" if is_away else "Keep open",
         unaffected=_STAYS_AWAY if is_away else _STAYS,
         back="/activity/opens",
         wait=_WAIT if impact.may_lose_data and not is_away else 0,
@@ -127,8 +128,11 @@ def ask_close(page: Page, open_id: str) -> Response:
 def close(page: Page, open_id: str, form: Posted) -> Response:
     """Close a file through the SMB server."""
     wait = _WAIT if ticked(form, "break_first") else 0
+    with page.work.engine.connect() as connection:
+        is_away = activity.get_open(connection, open_id).durable.disconnected_at is not None
     result = closing.close_open(page.work, open_id, text(form, "reason"), wait)
-    return done(page.request, "/activity/opens", f"{result.detail} The file was closed.".lstrip())
+    words = "The handle was dropped." if is_away else "The file was closed."
+    return done(page.request, "/activity/opens", f"{result.detail} {words}".lstrip())
 
 
 @router.get("/leases/{lease_id}/break")
@@ -138,12 +142,12 @@ def ask_break(page: Page, lease_id: str) -> Response:
         found = holdings.get_lease(connection, lease_id)
     name = found.paths[0].rpartition("\\")[2] if found.paths else "this file"
     who = found.users[0] if found.users else "its client"
-    summary = f"The client caches {caching_words('lease', found.state)} and is asked to give that up."
+    summary = f"The client caches the file ({caching_words('lease', found.state)}) and is asked to stop."
     return _draw_question(
         page,
         impact=None,
         lease=found,
-        summary=f"{summary} It writes its changes back first.",
+        summary=f"{summary} It writes its changes back first." if "W" in found.state else summary,
         title=f"Break the lease that {who} holds on {name}?",
         action=f"/activity/leases/{lease_id}/break",
         verb="Break lease",
@@ -214,4 +218,4 @@ def _ask(page: PageContext, impact: Impact, **values: Any) -> Response:
 
 def _draw_question(page: PageContext, **values: Any) -> Response:
     template = "dialogs/confirm.html" if is_fragment_request(page.request) else "pages/confirm.html"
-    return page.render(template, **values)
+    return page.render(template, takes_reason=True, **values)

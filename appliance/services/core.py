@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Protocol
 
-from appliance.problems import Problem, core_unreachable
+from appliance.problems import Problem, core_late, core_unreachable
 from smbcore.control.client import call
-from smbcore.control.errors import CommandFailed, ControlUnavailable
+from smbcore.control.errors import CommandFailed, ControlLate, ControlUnavailable
 from smbcore.control.messages import BreakLease, CloseOpen, Message
 
 _STATUS_OF_CODE = {"not_found": 404, "invalid": 422, "conflict": 409, "busy": 409}
@@ -19,7 +19,7 @@ class Core(Protocol):
     def request(self, message: Message) -> Message:
         """Carry out one command and return its reply; blocks.
 
-        Errors:  Problem  503 nobody answers; 404, 409, 422 or 502 the core refused
+        Errors:  Problem  503 nobody answers, or not in time; 404, 409, 422 or 502 the core refused
         """
         ...
 
@@ -36,6 +36,8 @@ class SocketCore:
         """Carry out one command and return its reply."""
         try:
             return call(self._path, message, timeout=self._timeout + _patience(message))
+        except ControlLate as error:
+            raise core_late() from error
         except ControlUnavailable as error:
             raise core_unreachable() from error
         except CommandFailed as error:

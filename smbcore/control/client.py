@@ -11,7 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from smbcore.control.errors import CommandFailed, ControlError, ControlUnavailable
+from smbcore.control.errors import CommandFailed, ControlError, ControlLate, ControlUnavailable
 from smbcore.control.messages import Changed, Failed, Message, Subscribe
 from smbcore.control.wire import MAX_LINE, decode, encode
 
@@ -158,7 +158,7 @@ async def _limit(seconds: float, path: Path) -> AsyncIterator[None]:
         async with asyncio.timeout(seconds):
             yield
     except TimeoutError as late:
-        raise ControlUnavailable(f"the server at {path} did not answer in time") from late
+        raise ControlLate(f"the server at {path} did not answer in time") from late
 
 
 async def _close(writer: asyncio.StreamWriter) -> None:
@@ -171,7 +171,7 @@ async def _close(writer: asyncio.StreamWriter) -> None:
 
 def _unavailable(path: Path, error: OSError) -> ControlUnavailable:
     if isinstance(error, TimeoutError):
-        return ControlUnavailable(f"the server at {path} did not answer in time")
+        return ControlLate(f"the server at {path} did not answer in time")
     if isinstance(error, (FileNotFoundError, ConnectionRefusedError)):
         return ControlUnavailable(f"the server is not running: nobody listens at {path}")
     return ControlUnavailable(f"the server at {path} cannot be reached: {error.strerror or error}")

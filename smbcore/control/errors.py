@@ -11,6 +11,10 @@ class ControlUnavailable(Exception):
     """The core cannot be reached, or did not answer in time; the text says which."""
 
 
+class ControlLate(ControlUnavailable):
+    """The core did not answer in time; it may still carry the command out."""
+
+
 class CommandFailed(Exception):
     """The core refused a command.
 

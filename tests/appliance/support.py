@@ -64,10 +64,13 @@ class FakeCore:
     heard: list[Message] = field(default_factory=list)
     waiting: dict[str, list[str]] = field(default_factory=dict)
     unanswered: dict[str, int] = field(default_factory=dict)
+    problem: CommandFailed | None = None
     usage: Usage = field(default_factory=lambda: Usage(1 << 40, 1 << 39, 1 << 38, "off", 0, {}))
 
     async def handle(self, message: Message) -> Message:
         self.heard.append(message)
+        if self.problem is not None:
+            raise self.problem
         match message:
             case Ping():
                 return Pong("node", "boot", "holdfast test", "2026-11-22T12:00:00Z")

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 from sqlalchemy import select, update
 
+from appliance.problems import Problem
+from appliance.services.core import SocketCore
 from appliance.synthetic import fill
-from smbcore.control.messages import CloseOpen, DisconnectSession, ListUnanswered
+from smbcore.control.messages import CloseOpen, DisconnectSession, Done, ListUnanswered
 from smbcore.state.engine import writing
 from smbcore.state.schema import audit, open_
 
@@ -127,6 +131,24 @@ async def test_nothing_is_closed_when_the_core_is_away(service, busy):
     with service.state.engine.connect() as connection:
         outcome = connection.scalar(select(audit.c.outcome).where(audit.c.action == "open.close").order_by(-audit.c.id))
     assert outcome == "failed"
+
+
+async def test_a_core_that_is_late_may_still_do_it_and_that_is_said(service):
+    core = SocketCore(service.state.installation.directory.control_socket, timeout=0.01)
+    released = asyncio.Event()
+
+    async def never(_):
+        await released.wait()
+        return Done()
+
+    service.control._handler = never
+    try:
+        with pytest.raises(Problem) as caught:
+            await asyncio.to_thread(core.request, CloseOpen(1))
+    finally:
+        released.set()
+    assert (caught.value.status, caught.value.code) == (503, "core-late")
+    assert "may still carry this out" in caught.value.detail
 
 
 async def test_leases_locks_nodes_and_counts(busy):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import html
+import re
+
 import pytest
 
 from appliance.synthetic import fill
@@ -174,6 +177,36 @@ async def test_a_file_is_closed_with_forms_alone(service, busy):
     assert answer.status_code == 303
     assert CloseOpen(int(found), "stuck") in service.core.heard
     assert (await busy.get(f"/activity/opens/{found}/close")).status_code == 404
+
+
+async def test_sorting_and_paging_keep_what_a_list_is_narrowed_to(busy):
+    for path in ("/activity/opens?away=1&user=anna", "/activity/sessions?user=anna&q=ws"):
+        page = html.unescape((await busy.get(path)).text)
+        links = re.findall(r'href="(/activity/\w+\?sort=[^"]+)"', page)
+        assert links
+        assert all("&user=anna" in link for link in links)
+        assert all(("&away=1" in link) == ("away" in path) for link in links)
+        assert all(("&q=ws" in link) == ("q=ws" in path) for link in links)
+
+
+async def test_a_kept_handle_is_dropped_with_forms_alone(service, busy):
+    found = (await busy.get("/api/v1/opens?away=true")).json()["items"][0]
+    asked = (await busy.get(f"/activity/opens/{found['id']}/close")).text
+    name = found["path"].rpartition("\\")[2]
+    assert f"Drop the handle on {name} kept for {found['user']}?" in html.unescape(asked)
+    answer = await busy.post(f"/activity/opens/{found['id']}/close", data={"csrf_token": csrf_of(asked)})
+    assert answer.status_code == 303
+    assert "The handle was dropped." in (await busy.get("/activity/opens")).text
+
+
+async def test_a_reason_is_asked_for_only_where_it_is_kept(busy):
+    asked = [
+        "/shares/Projects/remove", "/people/users/anna/remove", "/people/groups/design/remove"
+    ]  # fmt: skip
+    for path in asked:
+        assert 'name="reason"' not in (await busy.get(path)).text, path
+    session = (await busy.get("/api/v1/sessions")).json()["items"][0]["id"]
+    assert 'name="reason"' in (await busy.get(f"/activity/sessions/{session}/disconnect")).text
 
 
 async def test_a_dead_core_is_told_on_the_overview_and_when_closing(service, busy):

@@ -6,6 +6,7 @@ import pytest
 from sqlalchemy import delete, update
 
 from appliance.synthetic import fill
+from smbcore.control.errors import CommandFailed
 from smbcore.control.messages import BreakLease, CloseOpen, DisconnectSession
 from smbcore.state import audit, outbox
 from smbcore.state.engine import writing
@@ -196,6 +197,38 @@ def test_a_handle_whose_client_is_away_shows_its_time_running_out(busy, site):
     row.get_by_role("link", name="Drop").click()
     busy.get_by_role("dialog").get_by_role("button", name="Drop handle").click()
     busy.get_by_text("No client is away").wait_for()
+
+
+def test_a_close_that_fails_keeps_what_was_typed_and_can_be_tried_again(busy, site):
+    go_live(busy, "/activity/opens")
+    busy.locator("tr", has_text="Deck section B.dwg").get_by_role("link", name="Close").click()
+    dialog = busy.get_by_role("dialog")
+    dialog.get_by_label("Reason").fill("left open")
+    site.core.problem = CommandFailed("internal", "The disk is on fire.")
+    dialog.get_by_role("button", name="Close file").click()
+    dialog.get_by_text("The disk is on fire.").wait_for()
+    expect(dialog.get_by_label("Reason")).to_have_value("left open")
+    busy.route("**/close", lambda route: route.abort("internetdisconnected"))
+    dialog.get_by_role("button", name="Close file").click()
+    dialog.get_by_text("This page cannot reach the server").wait_for()
+    assert dialog.get_by_text("The disk is on fire.").count() == 0
+    busy.unroute("**/close")
+    site.core.problem = None
+    dialog.get_by_role("button", name="Close file").click()
+    busy.get_by_text("The file was closed.").wait_for()
+
+
+def test_while_the_client_is_asked_nothing_can_be_taken_back(busy, site):
+    go_live(busy, "/activity/opens")
+    busy.locator("tr", has_text="Deck section B.dwg").get_by_role("link", name="Close").click()
+    dialog = busy.get_by_role("dialog")
+    held = []
+    busy.route("**/close", lambda route: held.append(route) if route.request.method == "POST" else route.continue_())
+    dialog.get_by_role("button", name="Close file").click()
+    expect(dialog.get_by_role("button", name="Asking the client…")).to_be_disabled()
+    expect(dialog.get_by_text("Keep open")).to_be_hidden()
+    held[0].continue_()
+    busy.get_by_text("The file was closed.").wait_for()
 
 
 def test_keeping_a_file_open_does_nothing(busy, site):

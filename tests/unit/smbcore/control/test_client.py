@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from smbcore.control.client import ControlClient, call
-from smbcore.control.errors import CommandFailed, ControlUnavailable
+from smbcore.control.errors import CommandFailed, ControlLate, ControlUnavailable
 from smbcore.control.messages import (
     CloseOpen,
     Done,
@@ -24,7 +24,7 @@ async def test_tasks_may_share_a_client(client):
 
 async def test_a_late_answer_is_a_clear_error_and_meets_no_later_command(server, core, path, pong):
     async with ControlClient(path, timeout=0.01) as client:
-        with pytest.raises(ControlUnavailable, match="did not answer in time"):
+        with pytest.raises(ControlLate, match="did not answer in time"):
             await client.request(ReloadConfiguration())
         core.hold.set()
         client._timeout = 10  # noqa: SLF001 - the rest must not depend on how busy the machine is
