@@ -289,13 +289,10 @@ class SmbServer:
             await withdrawn
 
     async def settle_lease(self, lease: SmbLease) -> None:
-        """The state of a lease has changed; where it covers opens that are written through, store it first."""
-        kept = [open_ for open_ in lease.opens if open_.record is not None and open_.record.written_through]
+        """The state of a lease has changed; where it covers opens that are written through, store these first."""
+        kept = [open_.key for open_ in lease.opens if open_.record is not None and open_.record.written_through]
         if kept:
-            await self.promise("lease", lease.record_key, lease)
-            for open_ in kept:
-                if not open_.closed:
-                    await self.promise("open", open_.key, open_)
+            await self.stored("open", kept)
 
     async def promise(self, kind: str, key: Key, source: Any) -> bool:
         """Have a record stored before the reply that promises it; tell whether it was.

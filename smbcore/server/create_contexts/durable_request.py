@@ -7,7 +7,6 @@ from typing import Final
 
 from smbcore.nt.create import FILE_OPENED
 from smbcore.server.create_contexts.base import ContextHandler, CreatePlan
-from smbcore.server.lease import SmbLease
 from smbcore.server.record import Kind, OpenRecord, holds_handle
 from smbcore.server.reporting import report
 from smbcore.wire import create_contexts as wire
@@ -67,18 +66,11 @@ def grant(plan: CreatePlan, kind: Kind, version: int, timeout_ms: int) -> None:
         return
     if plan.file.create_action != FILE_OPENED:
         plan.last.append(plan.file.node.flush)  # the row leads to the file, which has to survive as long as it does
-    if plan.lease is not None:
-        plan.last.append(partial(_store_lease, plan.lease))
     plan.last.append(partial(_store, plan, record))
 
 
-async def _store_lease(lease: SmbLease) -> None:
-    if lease.opens:
-        await lease.server.promise("lease", lease.record_key, lease)
-
-
 async def _store(plan: CreatePlan, record: OpenRecord) -> None:
-    """Store the record. What cannot be stored is not promised as persistent."""
+    """Store the record, in which all is that a restart needs. What cannot be stored is not promised as persistent."""
     assert plan.open is not None
     if plan.open.closed:
         return  # its connection was lost meanwhile: it has closed, or its record says that it is disconnected
