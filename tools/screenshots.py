@@ -19,7 +19,7 @@ import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -36,12 +36,13 @@ from smbcore.client.negotiated import Offer
 from smbcore.client.raw import RawClient
 from smbcore.client.transport import TcpTransport
 from smbcore.nt import access
-from smbcore.nt.create import FILE_DIRECTORY_FILE, FILE_OPEN
-from smbcore.state import accounts
+from smbcore.nt.create import FILE_DIRECTORY_FILE, FILE_OPEN, FILE_OPEN_IF
+from smbcore.nt.status import NtError, Status
+from smbcore.state import accounts, shares
 from smbcore.state.engine import writing
 from smbcore.state.passwords import derive
 from smbcore.wire.create import OPLOCK_LEASE, OPLOCK_NONE, CreateContext
-from smbcore.wire.create_contexts import DURABLE_FLAG_PERSISTENT, DurableRequestV2, LeaseV2
+from smbcore.wire.create_contexts import DURABLE_FLAG_PERSISTENT, DurableReconnectV2, DurableRequestV2, LeaseV2
 from smbcore.wire.lock import LockElement, LockFlags
 
 if TYPE_CHECKING:
@@ -65,6 +66,10 @@ KEPT = (
 )
 """Files that people hold open over a restart: who, share, path."""
 ABANDONED = "Lighthouse\\Notes.docx"
+MIB = 1 << 20
+SPACE = {"size_limit_mib": 60, "quota": "enforce", "quota_limit": 20 * MIB, "quota_threshold": 15 * MIB}
+TAKEN = {"anna": 17, "ben": 6, "elif": 20, "greta": 3}
+"""MiB that people store in the share with these limits."""
 
 
 @dataclass
@@ -87,6 +92,9 @@ def prepare(folder: Path) -> None:
         fill_configuration(connection, key, folder, now, credentials)
         admin = accounts.NewAccount("admin", "Mara Lind", role="administrator")
         accounts.create_account(connection, key, admin, credentials, now=now)
+        projects = shares.find_share(connection, "Projects")
+        if projects is not None:
+            shares.change_share(connection, projects.id, {"options": SPACE}, now=now)
     engine.dispose()
     paths = [(share, path) for share, path, *_ in FILES] + [(share, path) for _, share, path in KEPT]
     for number, (share, path) in enumerate(paths):
@@ -142,9 +150,7 @@ class Crowd:
     async def sign_in(self, number: int, *shares: str) -> None:
         """Connect somebody to shares, from an address of their own."""
         name, _, computer, _ = PEOPLE[number]
-        _, transport = await asyncio.get_running_loop().create_connection(
-            TcpTransport, "127.0.0.1", self.port, local_addr=(f"127.0.20.{31 + number * 7}", 0)
-        )
+        transport = await self.connect(31 + number * 7)
         offer = Offer(dialects=(0x0300, 0x0302)) if name == "hiro" else None
         who = Initiator(name, PASSWORD, workstation=computer)
         first = (await attach(transport, "127.0.0.1", shares[0], who, offer)).raw
@@ -193,6 +199,33 @@ class Crowd:
             for element in ranges:
                 (await raw.lock(file_id, [element])).expect()
 
+    async def store(self) -> None:
+        """Let people take space; the one at the limit is refused what is too much."""
+        for name, size in TAKEN.items():
+            raw = self.clients[name, "Projects"]
+            path = f"Common\\{name}.rvt"
+            file_id = (await raw.create(path, WRITES, FILE_OPEN_IF, share=1)).expect().body.file_id
+            for part in range(size + 1):
+                written = await raw.write(file_id, part * MIB, bytes(MIB if part < size else 1))
+                if written.status == Status.DISK_FULL:
+                    break
+            await raw.close(file_id)
+
+    async def be_refused(self) -> None:
+        """Let somebody try passwords, and ask for a handle that is another user's."""
+        for _ in range(3):
+            with suppress(NtError):
+                await attach(await self.connect(90), "127.0.0.1", "Projects", Initiator("carla", "letmein"))
+        raw = self.clients["hiro", "Scans"]
+        wanted = DurableReconnectV2((0x3F1C).to_bytes(16, "little"), os.urandom(16), 0)
+        await raw.create("Scan.pdf", WRITES, FILE_OPEN, contexts=[CreateContext(b"DH2C", wanted.encode())])
+
+    async def connect(self, last: int) -> TcpTransport:
+        """Connect from a loopback address of its own."""
+        make = asyncio.get_running_loop().create_connection
+        _, transport = await make(TcpTransport, "127.0.0.1", self.port, local_addr=(f"127.0.20.{last}", 0))
+        return transport
+
     async def lose_connection(self) -> None:
         """Cut the connection of who holds a certain file, and let the same person sign in again."""
         name = self.holders[ABANDONED]
@@ -229,6 +262,8 @@ PICTURES: dict[str, Picture] = {
     "sessions": Picture("/activity/sessions", height=720),
     "settings": Picture("/settings", height=1330),
     "shares": Picture("/shares", height=560),
+    "share": Picture("/shares/Projects", height=1120),
+    "audit": Picture("/audit", height=760),
     "close": Picture("/activity/opens?q=Load+model", "tr:has-text('Load model.ifc') >> text=Close", 640),
 }
 """By name; first those that show a lease break, which is over after 35 seconds."""
@@ -291,6 +326,8 @@ async def run(product: Product, wanted: list[str]) -> None:
     crowd = Crowd(product.smb)
     try:
         await crowd.work()
+        await crowd.store()
+        await crowd.be_refused()
         async with signed_in(product.url) as (browser, cookies):
             await crowd.lose_connection()
             await asyncio.sleep(SETTLE_SECONDS)

@@ -40,6 +40,8 @@ _HANDLE_KINDS = {
     "resilient": "Kept for a while when the connection is lost, with its locks.",
     "persistent": "Kept when the connection is lost and when the server restarts; nobody else gets the file meanwhile.",
 }
+_TOLD = frozenset({"condition", "over", "times"})
+"""What the sentence of a record says."""
 _LEASES = (("R", "read"), ("W", "write"), ("H", "handle"))
 
 
@@ -87,10 +89,13 @@ def deed_words(action: str) -> str:
     return _DEEDS.get(action, action.replace(".", " ").replace("_", " "))
 
 
-def detail_words(detail: Mapping[str, Any]) -> str:
-    """Return the detail of a record: "path: /srv/docs; size_limit_mib is now 500"."""
+def detail_words(detail: Mapping[str, Any], outcome: str = "done") -> str:
+    """Return what the sentence of a record does not say yet: "path: /srv/docs; size_limit_mib is now 500"."""
+    told = _TOLD if outcome == "done" else _TOLD | {"reason"}
     parts = []
     for name, value in detail.items():
+        if name in told:
+            continue
         if name == "changes" and isinstance(value, Mapping):
             parts += [f"{field} is now {_value_words(new) or 'empty'}" for field, new in value.items()]
         elif words := _value_words(value):
