@@ -288,8 +288,8 @@ def _history(connection: Connection, now: datetime) -> None:
     deeds: tuple[tuple[float, str, str, str, str, str, dict[str, Any]], ...] = (
         (30, "admin", "share.create", "share Scans", "done", console, {"path": "/srv/scans"}),
         (26, "admin", "user.create", "user hiro", "done", console, {"role": "user"}),
-        (7, "admin", "share.change", "share Accounting", "done", console, {"fields": ["encrypt"]}),
-        (2, "ops", "sign_in", "user ops", "refused", "203.0.113.80", {"reason": "wrong name or password"}),
+        (7, "admin", "share.change", "share Accounting", "done", console, {"changes": {"encrypt": True}}),
+        (2, "", "sign_in", "an unknown user", "refused", "203.0.113.80", {"condition": "name", "over": "web"}),
         (1.5, "ben", "handle.reconnect", "Projects\\Title block.dwg", "refused", "192.168.20.44", _STOLEN),
         (0.8, "admin", "open.close", "Projects\\Title block.dwg", "done", console, {"user": "ben"}),
         (0.2, "admin", "session.disconnect", "dmitri", "done", console, {"client": "192.168.20.52"}),

@@ -18,7 +18,7 @@ _SENTENCES: Final = {
     "caching.withhold": "{who} gets no more oplocks and leases for now: {why}",
 }
 _SIGN_INS: Final = {
-    "an unknown user": "{who} could not sign in: {why}",
+    "an unknown user": "{who} could not sign in{where}: {why}",
     "nobody": "{who} could not sign in without a name: {why}",
 }
 _WHY: Final = {
@@ -36,6 +36,7 @@ _WHY: Final = {
     "password": "the password was wrong",
     "name": "there is no such user here",
     "disabled": "the account is disabled",
+    "no_administrator": "the account may use the shares, but not manage the server",
     "not_admitted": "the user or the client is not admitted",
     "unsigned": "the connection is not signed, as it must be for this user",
     "unencrypted": "the connection is not encrypted, as it must be for this user",
@@ -51,12 +52,13 @@ def sentence(actor: str, action: str, what: str, outcome: str, address: str, det
     """Return a record as one sentence."""
     condition = str(detail.get("condition", ""))
     pattern = _SENTENCES.get(action)
-    if action == "sign_in" and detail.get("over") == "SMB":
-        pattern = _SIGN_INS.get(what, "{who} could not sign in as {what}: {why}")
+    if action == "sign_in" and condition:
+        pattern = _SIGN_INS.get(what, "{who} could not sign in{where} as {what}: {why}")
     if condition == MANY:
         text = f"More was refused than is told one by one ({action})" + (f", to {address}" if address else "")
     elif pattern is not None and condition:
-        text = pattern.format(who=_who(actor, address), what=what, why=_WHY.get(condition, condition))
+        where = " to the web pages" if detail.get("over") == "web" else ""
+        text = pattern.format(who=_who(actor, address), what=what, where=where, why=_WHY.get(condition, condition))
     else:
         text = f"{actor} {deed_words(action)} {what}".strip()
         if outcome != "done":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from sqlalchemy import Engine
@@ -12,6 +12,7 @@ from appliance.security.throttle import SignInThrottle
 from appliance.services.scopes import ADMIN
 from appliance.services.work import Deed, Work
 from smbcore.state import accounts, tokens, web_sessions
+from smbcore.state.accounts import Account
 from smbcore.state.engine import writing
 
 _TOUCH_EVERY = timedelta(minutes=1)
@@ -48,21 +49,34 @@ def sign_in(work: Work, throttle: SignInThrottle, name: str, password: str) -> s
         found = accounts.find_account(connection, name)
     usable = found is not None and found.enabled
     is_right = work.passwords.verify(found.web_password_hash if found and usable else None, password)
-    deed = Deed("sign_in", f"user {name[:64]}")
     if found is None or not is_right:
         throttle.failed(name, address, password, work.clock.monotonic())
-        work.record(deed, "refused", {"reason": "wrong name or password"})
+        _record_refusal(work, found, "name" if found is None else "password" if usable else "disabled")
         raise unauthenticated("The name or the password is wrong.")
     throttle.succeeded(name, address)
     if found.role != "administrator":
-        work.record(deed, "refused", {"reason": "not an administrator"})
+        _record_refusal(work, found, "no_administrator")
         raise forbidden("This account can use the shares, but not manage the server.", "not-an-administrator")
     with writing(work.engine) as connection:
         web_sessions.remove_expired(connection, now=work.now)
         _, cookie = web_sessions.create_web_session(connection, found.id, address=address, now=work.now)
         accounts.note_sign_in(connection, found.id, now=work.now)
-    work.record(deed, "done")
+    _as(work, found.name).record(Deed("sign_in", f"user {found.name}"), "done")
     return cookie
+
+
+def _as(work: Work, name: str) -> Work:
+    return replace(work, actor=replace(work.actor, name=name))
+
+
+def _record_refusal(work: Work, found: Account | None, condition: str) -> None:
+    """Record that somebody could not sign in, as the SMB server does (smbcore.server.reporting.sign_in_refused).
+
+    Nobody has proved who he is, so nobody is named as having done it. A name that is no account's is left out: people
+    type their password in the wrong place.
+    """
+    claimed = f"user {found.name}" if found is not None else "an unknown user"
+    _as(work, "").record(Deed("sign_in", claimed, {"condition": condition, "over": "web"}), "refused")
 
 
 def sign_out(work: Work, session: str) -> None:

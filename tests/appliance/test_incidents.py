@@ -71,8 +71,10 @@ async def test_synthetic_data_has_one(service, api, tmp_path):
     (("admin", "share.create", "share docs", "done", "", {"path": "/srv"}), "admin created the share docs."),
     (("admin", "share.create", "share docs", "refused", "", {"reason": "The name is in use."}),
      "admin created the share docs: refused, the name is in use."),
-    (("ops", "sign_in", "user ops", "refused", "10.0.0.7", {"reason": "wrong name or password"}),
-     "ops signed in as user ops: refused, wrong name or password."),
+    (("", "sign_in", "user ops", "refused", "10.0.0.7", {"condition": "password", "over": "web"}),
+     "Somebody at 10.0.0.7 could not sign in to the web pages as user ops: the password was wrong."),
+    (("", "sign_in", "an unknown user", "refused", "10.0.0.7", {"condition": "name", "over": "web"}),
+     "Somebody at 10.0.0.7 could not sign in to the web pages: there is no such user here."),
 ])  # fmt: skip
 def test_sentences(entry, expected):
     assert sentence(*entry) == expected

@@ -9,11 +9,13 @@ from sqlalchemy import select
 
 from appliance.security.headers import CONTENT_SECURITY_POLICY
 from appliance.security.throttle import SignInThrottle
+from smbcore.state import accounts, audit
 from smbcore.state.engine import writing
+from smbcore.state.passwords import derive
 from smbcore.state.schema import account, setup_code, web_session
 from smbcore.state.setup_codes import create_setup_code
 from tests.appliance.conftest import csrf_of
-from tests.appliance.support import PASSWORD, add_administrator
+from tests.appliance.support import PASSWORD, START, add_administrator
 
 
 async def sign_in(client, name="admin", password=PASSWORD):
@@ -77,6 +79,29 @@ async def test_the_api_wants_the_secret_from_browsers_too(browser):
     secret = csrf_of((await browser.get("/people/groups/new")).text)
     answer = await browser.post("/api/v1/groups", json=body, headers={"X-CSRF-Token": secret})
     assert answer.status_code == 201
+
+
+async def test_who_could_not_sign_in_is_recorded_without_what_was_typed(service):
+    add_administrator(service.state)
+    with writing(service.state.engine) as connection:
+        for name, enabled in (("anna", True), ("gone", False)):
+            new = accounts.NewAccount(name, enabled=enabled)
+            accounts.create_account(connection, service.state.key, new, derive(PASSWORD), now=START)
+    for name, password in (
+        ("ADMIN", "wrong password"), ("my secret", "admin"), ("gone", PASSWORD), ("anna", PASSWORD), ("Admin", PASSWORD),
+    ):  # fmt: skip
+        async with service.client() as client:
+            await sign_in(client, name, password)
+    with service.state.engine.connect() as connection:
+        found = audit.search(connection, audit.Filter(action="sign_in"))[::-1]
+    assert [(item.actor, item.object, item.detail.get("condition", ""), item.outcome) for item in found] == [
+        ("", "user admin", "password", "refused"),
+        ("", "an unknown user", "name", "refused"),
+        ("", "user gone", "disabled", "refused"),
+        ("", "user anna", "no_administrator", "refused"),
+        ("admin", "user admin", "", "done"),
+    ]
+    assert "my secret" not in str(found)
 
 
 async def test_a_sign_in_form_from_another_browser_is_refused(service):
