@@ -54,7 +54,7 @@ class Upkeep:
         for _ in range(MOST_BATCHES):
             count = await asyncio.to_thread(retention.prune_batch, self._engine, self._clock.now())
             removed += count
-            if count < retention.BATCH:
+            if not count:
                 break
             await self._wait(BETWEEN_BATCHES_S)
         else:

@@ -1,4 +1,8 @@
-"""How long the audit log is kept: what the settings say, carried out in batches."""
+"""How long the audit log is kept: what the settings say, carried out in batches.
+
+Whoever reaches the pages can make them refuse sign-ins, as often as he likes. Of these records only so many stay, as of
+what the SMB server refuses (smbcore.state.incidents), and they go first: nobody can push out what others did.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +14,7 @@ from sqlalchemy import Connection, Engine
 from smbcore.state import audit
 from smbcore.state.configuration import Settings
 from smbcore.state.engine import writing
+from smbcore.state.incidents import KEPT
 from smbcore.state.settings import read_settings
 
 BATCH: Final = 1000
@@ -19,12 +24,14 @@ _LONGEST_DAYS: Final = 36_500
 
 
 def prune_batch(engine: Engine, now: datetime) -> int:
-    """Remove one batch of the records that the settings say need not be kept; return how many.
+    """Remove one batch of the records that need not be kept; return how many, 0 when none is left.
 
-    Fewer than `BATCH` means that none is left. Errors: SQLAlchemyError, ConfigurationError
+    Errors: SQLAlchemyError, ConfigurationError
     """
     with engine.connect() as connection:
-        surplus = find_surplus(connection, read_settings(connection), now)
+        surplus = audit.find_refusals(connection, "sign_in", KEPT)
+        if not audit.has(connection, surplus):
+            surplus = find_surplus(connection, read_settings(connection), now)
         if not audit.has(connection, surplus):
             return 0
     with writing(engine) as connection:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, delete, false, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, delete, false, func, insert, or_, select, update
 
 from smbcore.state import outbox
 from smbcore.state.schema import audit
@@ -118,30 +118,32 @@ def search(
 
 def keep_newest_refusals(connection: Connection, action: str, number: int) -> None:
     """Remove all but the newest `number` entries that say that this action was refused; no others."""
-    refused = (audit.c.action == action, audit.c.outcome == "refused")
-    too_many = select(audit.c.id).where(*refused).order_by(audit.c.id.desc()).offset(number).limit(1)
-    last = connection.scalar(too_many)
-    if last is not None:
-        connection.execute(delete(audit).where(*refused, audit.c.id <= last))
+    surplus = find_refusals(connection, action, number)
+    if surplus.upto is not None:
+        connection.execute(delete(audit).where(surplus.condition))
 
 
 @dataclass(frozen=True, slots=True)
 class Surplus:
     """Which records need not be kept any longer.
 
-    before  older ones than this; None for none by age
-    upto    those up to this number; None for none by number
+    before   older ones than this; None for none by age
+    upto     those up to this number; None for none by number
+    refused  only those that say that this action was refused; "" for all
     """
 
     before: datetime | None = None
     upto: int | None = None
+    refused: str = ""
 
     @property
     def condition(self) -> ColumnElement[bool]:
         """As SQL."""
         by_age = audit.c.at < self.before if self.before is not None else false()
         by_number = audit.c.id <= self.upto if self.upto is not None else false()
-        return or_(by_age, by_number)
+        if not self.refused:
+            return or_(by_age, by_number)
+        return and_(or_(by_age, by_number), audit.c.action == self.refused, audit.c.outcome == "refused")
 
 
 def find_surplus(connection: Connection, *, days: int, records: int, now: datetime) -> Surplus:
@@ -149,6 +151,13 @@ def find_surplus(connection: Connection, *, days: int, records: int, now: dateti
     newest_too_many = select(audit.c.id).order_by(audit.c.id.desc()).offset(records).limit(1)
     before = now - timedelta(days=days) if days else None
     return Surplus(before, connection.scalar(newest_too_many))
+
+
+def find_refusals(connection: Connection, action: str, number: int) -> Surplus:
+    """Return all but the newest `number` entries that say that this action was refused; no others."""
+    refused = (audit.c.action == action, audit.c.outcome == "refused")
+    too_many = select(audit.c.id).where(*refused).order_by(audit.c.id.desc()).offset(number).limit(1)
+    return Surplus(upto=connection.scalar(too_many), refused=action)
 
 
 def has(connection: Connection, surplus: Surplus) -> bool:

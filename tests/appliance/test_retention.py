@@ -59,10 +59,10 @@ async def run(service, waits):
 async def test_old_records_go_and_young_ones_stay(service):
     fill(service, 3, age=timedelta(days=DAYS, seconds=1))
     fill(service, 2, age=timedelta(days=DAYS))
-    waits = Waits(1)
+    waits = Waits(2)
     await run(service, waits)
     assert objects(service) == ["share s1", "share s0"]
-    assert waits.seconds == [upkeep.EVERY_S]
+    assert waits.seconds == [upkeep.BETWEEN_BATCHES_S, upkeep.EVERY_S]
 
 
 async def test_it_looks_again_every_hour_and_at_the_settings_of_then(service):
@@ -70,13 +70,15 @@ async def test_it_looks_again_every_hour_and_at_the_settings_of_then(service):
     seen = []
 
     async def wait(seconds):
-        seen.append((seconds, len(objects(service))))
+        if seconds != upkeep.EVERY_S:
+            return
+        seen.append(len(objects(service)))
         change(service, audit_days=7)
         if len(seen) == 2:
             raise asyncio.CancelledError
 
     await run(service, wait)
-    assert seen == [(upkeep.EVERY_S, 4), (upkeep.EVERY_S, 0)]
+    assert seen == [4, 0]
 
 
 async def test_without_days_only_the_number_counts(service, monkeypatch):
@@ -85,7 +87,7 @@ async def test_without_days_only_the_number_counts(service, monkeypatch):
     await run(service, Waits(1))
     assert len(objects(service)) == 5
     monkeypatch.setattr(retention, "read_settings", lambda _: Settings(audit_days=0, audit_records=2))
-    await run(service, Waits(1))
+    await run(service, Waits(2))
     assert objects(service) == ["share s4", "share s3"]
 
 
@@ -93,11 +95,23 @@ async def test_much_is_removed_in_batches_with_pauses_and_the_rest_soon(service,
     monkeypatch.setattr(retention, "BATCH", 2)
     monkeypatch.setattr(upkeep, "MOST_BATCHES", 3)
     fill(service, 9, age=timedelta(days=DAYS + 1))
-    waits = Waits(6)
+    waits = Waits(7)
     await run(service, waits)
     pause = upkeep.BETWEEN_BATCHES_S
-    assert waits.seconds == [pause, pause, pause, upkeep.SOON_S, pause, upkeep.EVERY_S]
+    assert waits.seconds == [pause, pause, pause, upkeep.SOON_S, pause, pause, upkeep.EVERY_S]
     assert objects(service) == []
+
+
+async def test_refused_sign_ins_push_out_nothing_else(service, monkeypatch):
+    fill(service, 3, age=timedelta(days=1))
+    with writing(service.state.engine) as connection:
+        for number in range(20):
+            entry = audit.Entry("", "sign_in", f"user u{number}", "refused", "10.0.0.7")
+            audit.record(connection, entry, now=service.clock.now())
+    monkeypatch.setattr(retention, "KEPT", 4)
+    monkeypatch.setattr(retention, "read_settings", lambda _: Settings(audit_records=7))
+    await run(service, Waits(2))
+    assert objects(service) == [f"user u{n}" for n in (19, 18, 17, 16)] + [f"share s{n}" for n in (2, 1, 0)]
 
 
 async def test_a_database_that_does_not_answer_is_asked_again(service, monkeypatch, caplog):
@@ -111,7 +125,7 @@ async def test_a_database_that_does_not_answer_is_asked_again(service, monkeypat
         return real(*arguments)
 
     monkeypatch.setattr(retention, "prune_batch", prune_batch)
-    await run(service, Waits(2))
+    await run(service, Waits(3))
     assert "trying again in an hour" in caplog.text
     assert objects(service) == []
 
