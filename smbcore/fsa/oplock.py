@@ -521,7 +521,7 @@ class Oplocks:
 
     async def wait_for(self, holder: Holder, seconds: float) -> bool:
         """Wait until the break of one holder is over, or `seconds` have passed; return whether it is over."""
-        expired = False
+        expired = seconds <= 0
 
         def expire() -> None:
             nonlocal expired
