@@ -28,6 +28,7 @@ from smbcore.wire.header import (
     FLAG_RESPONSE,
     FLAG_SIGNED,
     NEGOTIATE,
+    RELATED_SESSION_ID,
     TREE_CONNECT,
     Opcode,
     unpack,
@@ -78,7 +79,7 @@ def begin(connection: SmbConnection, view: memoryview, chain: Chain | None, seal
     charge, status, command, credits_, flags, _, message_id, low, high, session_id, _ = unpack(view)
     if flags & FLAG_RESPONSE:
         raise ProtocolViolation("a client sent a response")
-    if sealed is not None and session_id != sealed.wire_id and not (flags & FLAG_RELATED and _follows(chain)):
+    if sealed is not None and session_id != sealed.wire_id and not _takes_session(chain, flags, session_id):
         raise ProtocolViolation(f"sealed for session {sealed.wire_id:#x}, but asks for {session_id:#x}")
     if command == CANCEL:
         _cancel(connection, view, flags, message_id, low | high << 32, session_id, sealed)
@@ -104,9 +105,11 @@ def begin(connection: SmbConnection, view: memoryview, chain: Chain | None, seal
     _run(rq, coroutine)
 
 
-def _follows(chain: Chain | None) -> bool:
-    """Tell whether the request is not the first of a compound: one that relates to it takes its session from there."""
-    return chain is not None and chain.index > 1
+def _takes_session(chain: Chain | None, flags: int, session_id: int) -> bool:
+    """Tell whether a member of a compound has its session from the one before, or would if it said that it relates to
+    it: that one hears of a session that is not there, because smb2.compound.invalid2 sealed wants an answer.
+    """
+    return chain is not None and chain.index > 1 and (bool(flags & FLAG_RELATED) or session_id == RELATED_SESSION_ID)
 
 
 def advance(chain: Chain) -> None:

@@ -30,7 +30,14 @@ def read_settings(connection: Connection) -> Settings:
 
 
 def change_settings(connection: Connection, changes: Mapping[str, Any], *, now: datetime) -> Settings:
-    """Change settings by name.
+    """Change settings by name. Errors as `settings_with`."""
+    changed = settings_with(connection, changes)
+    store_settings(connection, changes, now=now)
+    return changed
+
+
+def settings_with(connection: Connection, changes: Mapping[str, Any]) -> Settings:
+    """Return what the settings would be after a change.
 
     Errors:  StateError  unknown, fixed at initialisation, or not possible
     """
@@ -44,7 +51,6 @@ def change_settings(connection: Connection, changes: Mapping[str, Any], *, now: 
     except OptionError as error:
         raise StateError(error.option, error.message) from error
     _check(changed)
-    store_settings(connection, changes, now=now)
     return changed
 
 

@@ -22,6 +22,8 @@ HEADER_SIZE: Final = 64
 PROTOCOL_ID: Final = b"\xfeSMB"
 UNSOLICITED_MESSAGE_ID: Final = 0xFFFF_FFFF_FFFF_FFFF
 """MessageId of oplock and lease break notifications."""
+RELATED_SESSION_ID: Final = 0xFFFF_FFFF_FFFF_FFFF
+"""What a related request names that takes its session from the one before  [MS-SMB2 3.2.4.1.4]."""
 
 
 class Opcode(IntEnum):

@@ -130,11 +130,14 @@ async def test_the_page_says_what_is_wrong_beside_the_input(service, browser):
         ({"durable_timeout_s": ""}, "Give a whole number."),
         ({"max_away": "9" * 5000}, "That is too large a number."),
         ({"min_dialect": "3.1.1", "max_dialect": "3.0"}, "must not be older"),
+        ({"audit_records": "5"}, "Must be at least 10000."),
         ({"version": "1"}, "changed by someone else"),
     ):
         answer = await browser.post("/settings", data=await form_of(browser, **changes))
         assert answer.status_code == 422
         assert words in answer.text
+        name, typed = next(iter(changes.items()))
+        assert name == "version" or inputs_of(answer.text, "/settings")[name] == typed
     assert service.core.heard == []
 
 

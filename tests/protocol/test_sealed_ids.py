@@ -21,7 +21,7 @@ from smbcore.wire.change_notify import ChangeNotifyRequest
 from smbcore.wire.close import CloseRequest
 from smbcore.wire.echo import EchoRequest
 from smbcore.wire.flush import FlushRequest
-from smbcore.wire.header import CANCEL, FLAG_RELATED
+from smbcore.wire.header import CANCEL, FLAG_RELATED, RELATED_SESSION_ID
 from smbcore.wire.logoff import LogoffRequest
 from smbcore.wire.session_setup import SessionSetupRequest
 from smbcore.wire.tree_connect import TreeConnectRequest
@@ -140,10 +140,21 @@ async def test_further_one_on_its_own_for_another_session_drops_the_connection(s
     assert own
 
 
+@pytest.mark.parametrize(
+    ("body", "status"), [(FlushRequest(ANY), Status.USER_SESSION_DELETED), (EchoRequest(), Status.SUCCESS)]
+)
+async def test_further_one_on_its_own_that_names_the_session_of_related_ones_is_answered(server, body, status):
+    """smb2.compound.invalid2: the specification would drop the connection, clients that forget a flag hear why"""
+    raw = await server.tree("secret")
+    own = raw.session.session_id
+    pendings = await compound(raw, (EchoRequest(), own, 0), (body, RELATED_SESSION_ID, 0))
+    assert [(await pending.response()).status for pending in pendings] == [Status.SUCCESS, status]
+
+
 @pytest.mark.parametrize("which", ["none", "all ones", "another"])
 async def test_related_requests_take_the_session_of_the_first(server, which):
     raw, other = await of_two(server)
-    named = {"none": 0, "all ones": 0xFFFFFFFFFFFFFFFF, "another": other}[which]
+    named = {"none": 0, "all ones": RELATED_SESSION_ID, "another": other}[which]
     pendings = await compound(
         raw, (create_request("file"), raw.session.session_id, 0), (EchoRequest(), named, FLAG_RELATED),
         (CloseRequest(ANY), named, FLAG_RELATED),

@@ -106,6 +106,7 @@ PLACES: dict[str, tuple[Variant, ...]] = {
 # general suites once more under other conditions on the wire
 WIRE_SUITES = ("smb2.connect", "smb2.credits", "smb2.getinfo", "smb2.read", "smb2.rw", "smb2.tcon")
 SEALED_SUITES = ("smb2.create", "smb2.dir", "smb2.lease", "smb2.lock", "smb2.notify", "smb2.oplock")
+NEWEST_SUITES = ("smb2.compound",)  # smbtorture itself does not end them below 3.1.1
 WIRE = (
     Variant("encrypt", options=("--client-protection=encrypt",)),
     Variant("sign", options=("--client-protection=sign",)),
@@ -213,5 +214,9 @@ def plan(leaves: list[str], wanted: list[str], *, port: int = 0) -> list[Test]:
         if "wire" in groups:
             sealed = any(is_in(leaf, suite) for suite in SEALED_SUITES)
             general = any(is_in(leaf, suite) for suite in WIRE_SUITES)
-            tests += [Test(leaf, run, variant) for variant in WIRE if general or (sealed and variant.name == "encrypt")]
+            newest = any(is_in(leaf, suite) for suite in NEWEST_SUITES)
+            for variant in WIRE:
+                is_sealed = variant.name == "encrypt"
+                if general or (sealed and is_sealed) or (newest and (is_sealed or variant.name == "sign")):
+                    tests.append(Test(leaf, run, variant))
     return tests
