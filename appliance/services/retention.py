@@ -20,8 +20,6 @@ from smbcore.state.settings import read_settings
 BATCH: Final = 1000
 """Records removed in one transaction; nobody else can write to an SQLite database meanwhile."""
 
-_LONGEST_DAYS: Final = 36_500
-
 
 def prune_batch(engine: Engine, now: datetime) -> int:
     """Remove one batch of the records that need not be kept; return how many, 0 when none is left.
@@ -44,6 +42,5 @@ def count_surplus(connection: Connection, settings: Settings, now: datetime) -> 
 
 
 def find_surplus(connection: Connection, settings: Settings, now: datetime) -> audit.Surplus:
-    """Return what need not be kept; settings beyond their limits count as those."""
-    days = min(max(settings.audit_days, 0), _LONGEST_DAYS)
-    return audit.find_surplus(connection, days=days, records=max(settings.audit_records, 0), now=now)
+    """Return what these settings let go."""
+    return audit.find_surplus(connection, days=settings.audit_days, records=settings.audit_records, now=now)

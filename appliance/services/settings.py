@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
@@ -56,9 +56,9 @@ def change_settings(work: Work, changes: Mapping[str, Any], expected_version: in
 
 
 def settings_impact(connection: Connection, changes: Mapping[str, Any], now: datetime) -> SettingsImpact:
-    """Tell whom a change would keep from coming back, and what it would remove.  The change itself is not checked."""
+    """Tell whom a change would keep from coming back, and what it would remove; StateError when it is not possible."""
     current = settings.read_settings(connection)
-    wanted = replace(current, **changes)
+    wanted = settings.settings_with(connection, changes)
     rows = connection.execute(select(session).order_by(session.c.user)).mappings().all()
     refused = [
         RefusedSession(
