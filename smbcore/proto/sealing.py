@@ -5,7 +5,7 @@ session shares one `Sealer` between all its channels. The counter has 64 bits an
 
 Long before that, a key has protected as much as one key should: the more blocks it encrypts, the better ciphertext can
 be told from noise. Whoever owns the key is told once it has done `KEY_LIMIT`; a reserve is left for what is under way
-(docs/decisions/0010-keys-wear-out.md). What a peer sealed counts against its key in the same way.
+(docs/decisions/0008-keys-wear-out.md). What a peer sealed counts against its key in the same way.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ A handle that outlives its connection keeps a file open, with what it reserves, 
 one client, one user and one session get so many of them and no more. It is decided when the promise is asked for, not
 when the connection is lost: what was promised is kept. Whoever has reached a limit opens files as before, and is told
 by the missing response context that this handle ends with its connection  [MS-SMB2 3.3.5.9.6, 3.3.5.9.10: "if the
-underlying object store does not grant durability"]; persistent handles are no exception (docs/decisions/0017).
+underlying object store does not grant durability"]; persistent handles are no exception (docs/decisions/0012).
 """
 
 from __future__ import annotations

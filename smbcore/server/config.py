@@ -82,7 +82,7 @@ class ServerConfig:
     break_retry       seconds after which a break notification that the peer's TCP does not take goes to another
                       channel; 0 sends it once, on the newest channel, as Windows does, and disconnects nobody
     unreachable_after seconds without an acknowledgment by TCP after which a client that has to answer a break is
-                      disconnected (docs/decisions/0011-when-a-client-is-unreachable.md)
+                      disconnected (docs/decisions/0009-when-a-client-is-unreachable.md)
     key_limit         bytes that an encryption key protects before its session ends
     durable_timeout   seconds that a disconnected handle is kept whose client names no time
     test_controls     answer the control codes that test suites use to block connections; never in production

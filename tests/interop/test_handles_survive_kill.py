@@ -1,4 +1,4 @@
-"""The core is killed at the worst moments: what comes back is never more than what was true  [docs/decisions/0016].
+"""The core is killed at the worst moments: what comes back is never more than what was true  [docs/decisions/0011].
 
 Plain durable handles are written behind and may be missing after a crash; they may not be wrong. Persistent ones are
 there, as they were.

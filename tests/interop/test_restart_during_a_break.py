@@ -1,4 +1,4 @@
-"""The core ends while somebody waits for a break: what its clients get back fits together  [docs/decisions/0016]."""
+"""The core ends while somebody waits for a break: what its clients get back fits together  [docs/decisions/0011]."""
 
 from __future__ import annotations
 

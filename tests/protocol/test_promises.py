@@ -1,4 +1,4 @@
-"""When an answer waits for the database, and when not: rows of handles that are to survive  [docs/decisions/0016]."""
+"""When an answer waits for the database, and when not: rows of handles that are to survive  [docs/decisions/0011]."""
 
 from __future__ import annotations
 

@@ -162,7 +162,7 @@ async def test_unknown_session(server, command, dialect):
 @DIALECTS
 @each(IN_SESSION)
 async def test_before_the_first_sign_in(server, command, dialect):
-    """docs/decisions/0019: somebody else's session is as unknown as one that is not there"""
+    """docs/decisions/0013: somebody else's session is as unknown as one that is not there"""
     owner, file_id = await with_file(server, dialect)
     raw = await server.negotiated(only(dialect))
     for named in (0, 0x12345678, owner.session.session_id):
