@@ -7,7 +7,7 @@ times ("variants"): the variant's name stands in brackets behind the test's.
 from __future__ import annotations
 
 import fnmatch
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 USERS = {"testuser": "testpass", "admin": "adminpass"}
 MAIN = ""
@@ -215,8 +215,9 @@ def plan(leaves: list[str], wanted: list[str], *, port: int = 0) -> list[Test]:
             sealed = any(is_in(leaf, suite) for suite in SEALED_SUITES)
             general = any(is_in(leaf, suite) for suite in WIRE_SUITES)
             newest = any(is_in(leaf, suite) for suite in NEWEST_SUITES)
+            own_options = variants_of(run)[0].options
             for variant in WIRE:
                 is_sealed = variant.name == "encrypt"
                 if general or (sealed and is_sealed) or (newest and (is_sealed or variant.name == "sign")):
-                    tests.append(Test(leaf, run, variant))
+                    tests.append(Test(leaf, run, replace(variant, options=(*variant.options, *own_options))))
     return tests
