@@ -19,7 +19,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections import Counter, defaultdict
+from collections import Counter, defaultdict, deque
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -88,7 +88,7 @@ class Runner:
         self._options = options
         self._program = smbtorture
         self._place = place
-        self._shares: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
+        self._turns: defaultdict[str, deque[threading.Event]] = defaultdict(deque)
         self._guard = threading.Lock()
         self._waiting: queue.SimpleQueue[Test] = queue.SimpleQueue()
         self.outcomes: list[Outcome] = []
@@ -107,31 +107,37 @@ class Runner:
             worker.join()
         for test in tests:
             if suites.is_alone(test):
-                self._one(test, "tmp")
+                self._one(test, test.variant.share or "tmp")
         return self.outcomes
 
     def _work(self, main_share: str) -> None:
         while True:
+            with self._guard:
+                try:
+                    test = self._waiting.get_nowait()
+                except queue.Empty:
+                    return
+                share = test.variant.share or main_share
+                turns, turn = self._turns[f"{test.variant.server}/{share}"], threading.Event()
+                turns.append(turn)
+                turns[0].set()
+            turn.wait()  # tests of one share run in their order: some rely on what the one before leaves behind
             try:
-                test = self._waiting.get_nowait()
-            except queue.Empty:
-                return
-            self._one(test, main_share)
+                self._one(test, share)
+            finally:
+                with self._guard:
+                    turns.popleft()
+                    if turns:
+                        turns[0].set()
 
-    def _one(self, test: Test, main_share: str) -> None:
-        share = test.variant.share or main_share
-        with self._lock_of(f"{test.variant.server}/{share}"):
-            outcome = self._execute(test, share)
-            if outcome.result not in ("success", "skip"):
-                self._clean(test, share)
+    def _one(self, test: Test, share: str) -> None:
+        outcome = self._execute(test, share)
+        if outcome.result not in ("success", "skip"):
+            self._clean(test, share)
         with self._guard:
             self.outcomes.append(outcome)
             if not self._options.quiet or outcome.result not in ("success", "skip"):
                 print(f"{outcome.result:8} {outcome.seconds:6.1f}s {test.name}  {outcome.message}", flush=True)
-
-    def _lock_of(self, share: str) -> threading.Lock:
-        with self._guard:
-            return self._shares[share]
 
     def _port(self, test: Test) -> int:
         return int(self._options.signing_port if test.variant.server == suites.SIGNING else self._options.port)
