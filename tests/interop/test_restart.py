@@ -111,9 +111,10 @@ async def test_stopping_with_requests_that_wait(core: ServerProcess) -> None:
     core.start()
     one, other = await client_of(core), await client_of(core)
     root = await one.raw.create("", FILE_GENERIC_READ, options=FILE_DIRECTORY_FILE, share=SHARE_ALL)
-    notify = await one.raw.begin(ChangeNotifyRequest(root.expect().body.file_id, 4096, 0xFFF))
     first, second = await one.open("locked.bin", "a+"), await other.open("locked.bin", "a+")
     (await one.raw.lock(first.file_id, [LockElement(0, 10, LOCK_EXCLUSIVE | LOCK_FAIL_IMMEDIATELY)])).expect()
+    # only now that the file is there: making it would answer the notify, perhaps before there is an interim response
+    notify = await one.raw.begin(ChangeNotifyRequest(root.expect().body.file_id, 4096, 0xFFF))
     lock = await other.raw.begin(LockRequest(second.file_id, [LockElement(0, 10, LOCK_EXCLUSIVE)], 0))
     await notify.interim
     await lock.interim
