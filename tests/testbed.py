@@ -116,7 +116,7 @@ ROLES = (
     Role("vfs_fruit_xattr"),
     Role("no_streams", options={"streams": False}),
     Role("no_notify", options={"change_notify": False}),
-    Role("inotify", options={"inotify": True}),
+    Role("inotify", options={"inotify": True, "rename_beside_delete": True}),
     Role("dosmode", options={"hide_dot_files": True, "hide_files": ("hidefile",)}),
     Role("async_dosmode_shadow_copy2"),
     Role("acls_non_canonical", options={"canonical_inheritance": False}),

@@ -67,6 +67,11 @@ class ShareOptionsShape(Input):
         default=False,
         description="Let byte-range locks of clients and those of programs on the server itself exclude each other.",
     )
+    rename_beside_delete: bool = Field(
+        default=False,
+        description="Let files be renamed in a folder that a client has open for deletion, as Windows Server 2025 "
+        "does.",
+    )
     delayed_write_time: bool = Field(
         default=False, description="Show the time of a write two seconds late, as older servers did."
     )

@@ -41,6 +41,7 @@ OPTIONS = (
     "personal_folders",
     "kernel_oplocks",
     "posix_locks",
+    "rename_beside_delete",
 )
 _ACCESS = "access:"
 _SHOWN = 100

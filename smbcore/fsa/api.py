@@ -9,7 +9,6 @@ blocking lock, notify, cold disk) re-checks what it decided before, as MS-FSA ph
 
 from __future__ import annotations
 
-from collections.abc import Hashable
 from dataclasses import dataclass, field
 from enum import IntEnum, IntFlag
 from typing import TYPE_CHECKING, Protocol
@@ -63,7 +62,6 @@ class OpenParameters:
     security          self-relative descriptor to apply to a created file, None to inherit
     extended_attributes name -> value for a created file
     timewarp          FILETIME of the snapshot wanted, 0 for now
-    opener            who opens, told apart only where an open is in the way of its own client alone
     """
 
     path: str
@@ -80,7 +78,6 @@ class OpenParameters:
     security: bytes | None = None
     extended_attributes: list[tuple[bytes, bytes]] = field(default_factory=list)
     timewarp: int = 0
-    opener: Hashable = None
 
 
 @dataclass(slots=True)
@@ -155,6 +152,7 @@ class VolumeConfig:
     space                 how much the files may take
     guards_caching        clients cache a file only while no program outside of this server has it open
     mirrors_locks         byte ranges exclude programs outside of this server too, and theirs exclude clients
+    rename_beside_delete  an open directory with DELETE does not keep others from renaming files in it
     delayed_write_time    seconds after the first write through an open until its time shows; 0 at once
     """
 
@@ -177,6 +175,7 @@ class VolumeConfig:
     keep_creation_time: bool = True
     guards_caching: bool = False
     mirrors_locks: bool = False
+    rename_beside_delete: bool = False
     delayed_write_time: float = 0.0
     space: SpaceRules = field(default_factory=SpaceRules)
 

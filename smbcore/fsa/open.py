@@ -86,7 +86,6 @@ class Open:
         "is_directory",
         "mode",
         "node",
-        "opener",
         "oplock_key",
         "parent_oplock_key",
         "position",
@@ -127,7 +126,6 @@ class Open:
         self.create_options = options
         self.mode: int = options & query.MODE_BITS
         self.create_action = action
-        self.opener = p.opener
         self.oplock_key = p.oplock_key
         self.parent_oplock_key = p.parent_oplock_key
         self.is_directory = node.is_directory

@@ -19,12 +19,11 @@ from smbcore.fsa.sharing import conflicts
 from smbcore.fsa.stream_rename import rename_stream
 from smbcore.nt.access import DELETE, FILE_ADD_FILE, FILE_ADD_SUBDIRECTORY, FILE_DELETE_CHILD
 from smbcore.nt.attributes import FILE_ATTRIBUTE_READONLY
-from smbcore.nt.create import FILE_SHARE_READ, FILE_SHARE_WRITE
+from smbcore.nt.create import FILE_SHARE_DELETE, FILE_SHARE_READ, FILE_SHARE_WRITE
 from smbcore.nt.info.rename import FILE_RENAME_IGNORE_READONLY_ATTRIBUTE, FILE_RENAME_POSIX_SEMANTICS
 from smbcore.nt.status import NtError, Status
 
 if TYPE_CHECKING:
-    from smbcore.fsa.file_table import FileState
     from smbcore.fsa.open import Open
     from smbcore.fsa.reserved import Blocker
     from smbcore.nt.token import Token
@@ -133,10 +132,8 @@ def _check_new_parent(opened: Open, actor: Token, parent: Node, name: str) -> Bl
     """Check that the new parent takes the name; return oplocks to wait for.
 
     Windows opens the parent for it, be it the old one, to add a file and sharing reading and writing: who may not add
-    there may not rename there [MS-FSA 2.1.5.15.11], and who has the directory open for DELETE, or shares no writing, is
-    in the way (smbtorture smb2.rename, smb2.oplock.exclusive6 show it). Only opens of the same session count, as with
-    smbd: whoever just looks at a directory with too many rights would keep all others from renaming in it
-    (smb2.notify-inotify).
+    there may not rename there, and who has the directory open for DELETE, or shares no writing, is in the way. From
+    Windows Server 2025 on it shares deletion too (`rename_beside_delete`)  [MS-FSA 2.1.5.15.11].
     """
     volume = opened.volume
     if not parent.is_directory:
@@ -151,7 +148,8 @@ def _check_new_parent(opened: Open, actor: Token, parent: Node, name: str) -> Bl
         raise NtError(Status.DELETE_PENDING, "the new parent is being deleted")
     if volume.snapshot_folder and volume.is_protected((*parent.path, name)):
         raise NtError(Status.ACCESS_DENIED, "the folder of the snapshots is only to be read")
-    if state is not None and conflicts(FILE_ADD_FILE, _SHARE_OF_PARENT, _of_session(opened, state)):
+    share = _SHARE_OF_PARENT | (FILE_SHARE_DELETE if volume.config.rename_beside_delete else 0)
+    if state is not None and conflicts(FILE_ADD_FILE, share, state.main.opens):
         oplocks = state.main.oplocks
         if oplocks is not None and oplocks.break_handle_caching(opened.oplock_key):
             return oplocks
@@ -170,10 +168,6 @@ async def _check_parent_alone(opened: Open, name: str) -> None:
         _check_new_parent(opened, opened.actor, parent, names[-1] if names else "")
     finally:
         parent.close()
-
-
-def _of_session(opened: Open, state: FileState) -> list[Open]:
-    return [other for other in state.main.opens if other.opener == opened.opener]
 
 
 async def _check_target(opened: Open, actor: Token, parent: Node, names: tuple[str, ...], flags: int) -> Blocker | None:

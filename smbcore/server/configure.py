@@ -111,6 +111,7 @@ def volume_config(share: ShareConfig, break_timeout: float) -> VolumeConfig:
         keep_creation_time=options.keep_creation_time,
         guards_caching=options.kernel_oplocks,
         mirrors_locks=options.posix_locks,
+        rename_beside_delete=options.rename_beside_delete,
         delayed_write_time=_WRITE_TIME_DELAY if options.delayed_write_time else 0.0,
         break_timeout=break_timeout,
         space=space.rules(share),

@@ -66,6 +66,10 @@ class ShareOptions:
     posix_locks: bool = option(
         False, "Let byte-range locks of clients and those of programs on the server itself exclude each other."
     )
+    rename_beside_delete: bool = option(
+        False,
+        "Let files be renamed in a folder that a client has open for deletion, as Windows Server 2025 does.",
+    )
     delayed_write_time: bool = option(False, "Show the time of a write two seconds late, as older servers did.")
     size_limit_mib: int = option(
         0,

@@ -41,10 +41,6 @@ class CreatePlan:
     first: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
     last: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
 
-    def __post_init__(self) -> None:
-        """The session is who opens."""
-        self.parameters.opener = self.rq.session.key
-
     def find(self, kind: type[T]) -> T | None:
         """Return the context of that class."""
         for context in self.contexts:

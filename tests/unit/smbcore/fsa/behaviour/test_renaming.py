@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -207,6 +208,25 @@ async def test_open_parent_may_be_in_the_way(lab: Any, access: int, share: int, 
     else:
         with lab.fails("SHARING_VIOLATION"):
             await lab.rename(opened, "d\\b")
+    await opened.close()
+    await parent.close()
+
+
+@pytest.mark.parametrize(("access", "share", "moves"), [(DELETE, 7, True), (DELETE, 3, True), (READ, 5, False)])
+async def test_a_parent_open_for_deletion_need_not_be_in_the_way(
+    lab: Any, access: int, share: int, moves: bool
+) -> None:
+    """Windows Server 2025 shares deletion when it opens the new parent  [MS-FSA 2.1.5.15.11]."""
+    lab.volume.config = replace(lab.config, rename_beside_delete=True)
+    await lab.mkdir("d")
+    parent = await lab.open("d", access, share=share)
+    await lab.make("a")
+    opened = await lab.open("a")
+    if moves:
+        await lab.rename(opened, "d\\a")
+    else:
+        with lab.fails("SHARING_VIOLATION"):
+            await lab.rename(opened, "d\\a")
     await opened.close()
     await parent.close()
 
