@@ -34,6 +34,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 from smbcore.fsa.api import BreakListener, BreakNotice, Caching, OplockGrant, OplockLevel
@@ -94,6 +95,7 @@ class Holder:
 
     key       the open itself for a legacy oplock, the oplock key for a lease
     caching   bits held now (while breaking: those before the acknowledgement)
+    relied_on somebody who does not wait for the break under way goes by it
     """
 
     __slots__ = (
@@ -104,6 +106,7 @@ class Holder:
         "listener",
         "opens",
         "oplocks",
+        "relied_on",
         "requested",
         "required",
         "timer",
@@ -119,6 +122,7 @@ class Holder:
         self.breaking = False
         self.requested = 0
         self.required = 0
+        self.relied_on = False
         self.timer: TimerHandle | None = None
 
     @property
@@ -282,8 +286,9 @@ class Oplocks:
             if not held & lost:
                 wait = wait or holder.breaking
                 continue
-            self._break(holder, held & ~lost)
-            wait = wait or bool(held & taken)
+            waits = bool(held & taken)
+            self._break(holder, held & ~lost, waits=waits)
+            wait = wait or waits
         return wait
 
     def break_all(self, opener: Open | None, key: bytes | None) -> None:
@@ -320,7 +325,7 @@ class Oplocks:
             if holder.reserved:
                 continue  # `smbcore.fsa.reserved` holds back who wants it
             if holder.caching & HANDLE:
-                self._break(holder, holder.caching & ~HANDLE if holder.granular else 0)
+                self._break(holder, holder.caching & ~HANDLE if holder.granular else 0, waits=True)
                 wait = True
             elif holder.breaking and holder.requested & HANDLE == 0:
                 wait = True
@@ -333,17 +338,20 @@ class Oplocks:
                 self._break(holder, 0)
 
     def take_back(self, holder: Holder, keep: int) -> bool:
-        """Take from one holder all but `keep`, though no operation needs it; return whether its answer is awaited."""
-        self._break(holder, holder.caching & keep)
+        """Take from one holder all but `keep`, though no operation needs it; return whether its answer is awaited.
+
+        Whoever takes everything means it; other breaks may be called off.
+        """
+        self._break(holder, holder.caching & keep, waits=keep != 0)
         return holder.breaking
 
     def call_off(self, holder: Holder) -> bool:
         """Let a holder keep what a break would take, if nobody relies on that yet; return whether it does.
 
-        A break that leaves H is for an open, which waits for W to go. The caller sees to it that it does not come to
-        that, and wakes who waits.
+        Opens, renames and deletions wait for what they take. The caller sees to it that they do not get it, and wakes
+        them.
         """
-        if not (holder.breaking and holder.granular and holder.caching & WRITE and holder.required & HANDLE):
+        if not holder.breaking or holder.relied_on:
             return False
         holder.breaking = False
         if holder.timer is not None:
@@ -378,15 +386,20 @@ class Oplocks:
             guard, self.guard, self.wanted = self.guard, None, False
             guard.release()
 
-    def _break(self, holder: Holder, to: int) -> None:
-        """Bring `holder` down to `to`."""
+    def _break(self, holder: Holder, to: int, *, waits: bool = False) -> None:
+        """Bring `holder` down to `to`.
+
+        waits  whoever wants that goes on when the break is over only
+        """
         if not holder.granular:
             to &= READ
         if holder.breaking:
             holder.required &= to
+            holder.relied_on = holder.relied_on or not waits
             return
         if not holder.caching & ~to:
             return
+        holder.relied_on = not waits
         if holder.caching & (WRITE | HANDLE):
             self._start_break(holder, to, to)
             return
@@ -436,10 +449,10 @@ class Oplocks:
         if level not in (OplockLevel.NONE, OplockLevel.LEVEL_TWO) or kept & ~holder.requested:
             self._settle(holder, 0)
             raise NtError(Status.INVALID_OPLOCK_PROTOCOL, f"acknowledged with level {level!r}")
-        required = holder.required
+        required, waits = holder.required, not holder.relied_on
         self._settle(holder, kept)
         if kept & ~required:
-            self._clock.call_later(0.0, self._break, holder, required)
+            self._clock.call_later(0.0, partial(self._break, holder, required, waits=waits))
         return OplockGrant(_LEVEL_OF[kept], Caching(kept))
 
     def _acknowledge_lease(self, holder: Holder, caching: int) -> OplockGrant:

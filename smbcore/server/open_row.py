@@ -95,6 +95,7 @@ def _document(file: Any, record: OpenRecord, lease: SmbLease | None) -> dict[str
     return {
         "file_id": str(file.file_id),
         "version": record.version,
+        "replay_eligible": record.replay_eligible,
         "position": file.position,
         "mode": file.mode,
         "delete_on_close": file.delete_on_close,

@@ -94,6 +94,7 @@ def _record(row: Row, client_guid: bytes, owner: Sid) -> OpenRecord:
     record.timeout_ms = row["timeout_ms"]
     record.version = document["version"]
     record.offered = True
+    record.replay_eligible = document.get("replay_eligible", False)  # not in rows of older builds
     record.create_guid = bytes.fromhex(row["create_guid"]) if row["create_guid"] else None
     record.app_instance = bytes.fromhex(row["app_instance_id"]) if row["app_instance_id"] else None
     version = document["app_version"]

@@ -32,7 +32,8 @@ async def take_back(open_: SmbOpen | DisconnectedOpen, keep: Caching, seconds: f
         return Answer.NOTHING_CACHED
     oplocks, lease = holder.oplocks, open_.lease
     if oplocks.take_back(holder, int(keep)):
-        answered = await oplocks.wait_for(holder, seconds)
+        over = await oplocks.wait_for(holder, seconds)
+        answered = over and not (holder.opens and holder.caching & ~int(keep))  # else the server stops: called off
     else:
         answered = True
     if lease is not None and lease.opens:

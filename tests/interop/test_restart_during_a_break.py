@@ -7,8 +7,14 @@ import signal
 
 import pytest
 
+from smbcore.nt.create import FILE_OVERWRITE
+from smbcore.nt.info.classes import FILE_DISPOSITION_INFORMATION, FILE_RENAME_INFORMATION
+from smbcore.nt.info.rename import RenameInformation
 from smbcore.nt.status import Status
+from smbcore.wire.create import OPLOCK_BATCH, OPLOCK_LEVEL_II
 from smbcore.wire.create_contexts import LEASE, decode_lease
+from smbcore.wire.query_info import INFO_FILE
+from smbcore.wire.set_info import SetInfoRequest
 from tests.interop.server_process import ServerProcess
 from tests.interop.test_handles_survive_kill import QUIET, killed, stored
 from tests.interop.test_handles_survive_restart import SHARES, connected
@@ -65,5 +71,80 @@ async def test_a_kill_takes_nothing_from_a_persistent_holder(server, share, pers
     response = await reclaimed(await connected(server, share), file_id, leased=True, persistent=persistent)
     if persistent:
         assert decode_lease(granted(response.expect(), LEASE)).lease_state == RWH
+    else:
+        assert response.status is Status.OBJECT_NAME_NOT_FOUND
+
+
+async def conflicting_open(other):
+    await other.begin(create_request("file.txt", share=0))
+
+
+async def overwriting_open(other):
+    await other.begin(create_request("file.txt", disposition=FILE_OVERWRITE))
+
+
+async def renaming(other):
+    file_id = (await plain(other)).expect().body.file_id
+    moved = RenameInformation("moved.txt").encode()
+    await other.begin(SetInfoRequest(INFO_FILE, FILE_RENAME_INFORMATION, file_id, moved))
+
+
+async def deletion(other):
+    file_id = (await plain(other)).expect().body.file_id
+    await other.begin(SetInfoRequest(INFO_FILE, FILE_DISPOSITION_INFORMATION, file_id, b"\1"))
+
+
+@pytest.mark.parametrize(
+    ("state", "act", "left"),
+    [
+        (RWH, conflicting_open, 5),
+        (RWH, overwriting_open, 0),
+        (READ_HANDLE, renaming, 1),
+        (READ_HANDLE, deletion, 1),
+    ],
+)
+@BOTH
+async def test_a_planned_stop_hands_over_what_a_break_was_to_take(server, share, persistent, state, act, left):
+    """1 a lease  2 another client wants what it has to give up H for, and waits  3 stop  4 back, with all it had."""
+    raw = await connected(server, share)
+    file_id = await stored(raw, leased=True, state=state, share=7, persistent=persistent)
+    other = await connected(server, share, OTHER_CLIENT)
+    await act(other)
+    notice = (await raw.connection.breaks.get()).body
+    assert (notice.current_lease_state, notice.new_lease_state) == (state, left)
+    await killed(server, raw, other, how=signal.SIGTERM)
+    raw = await connected(server, share)
+    response = (await reclaimed(raw, file_id, leased=True, persistent=persistent)).expect()
+    assert decode_lease(granted(response, LEASE)).lease_state == state
+    (await raw.write(response.body.file_id, 0, b"kept")).expect()
+
+
+@BOTH
+async def test_a_planned_stop_hands_over_a_batch_oplock_that_is_breaking(server, share, persistent):
+    raw = await connected(server, share)
+    file_id = await stored(raw, share=7, persistent=persistent)
+    other = await connected(server, share, OTHER_CLIENT)
+    await other.begin(create_request("file.txt"))
+    assert (await raw.connection.breaks.get()).body.oplock_level == OPLOCK_LEVEL_II
+    await killed(server, raw, other, how=signal.SIGTERM)
+    raw = await connected(server, share)
+    response = (await reclaimed(raw, file_id, persistent=persistent)).expect()
+    assert response.body.oplock_level == OPLOCK_BATCH
+    (await raw.write(response.body.file_id, 0, b"kept")).expect()
+
+
+@BOTH
+async def test_a_planned_stop_gives_nothing_back_that_somebody_went_by(server, share, persistent):
+    """1 RH  2 another client writes: nothing is left to cache, and the handle is not durable any more  3 stop"""
+    raw = await connected(server, share)
+    file_id = await stored(raw, leased=True, state=READ_HANDLE, share=7, persistent=persistent)
+    other = await connected(server, share, OTHER_CLIENT)
+    writing = (await plain(other)).expect().body.file_id
+    (await other.write(writing, 0, b"new")).expect()
+    assert (await raw.connection.breaks.get()).body.new_lease_state == 0
+    await killed(server, raw, other, how=signal.SIGTERM)
+    response = await reclaimed(await connected(server, share), file_id, leased=True, persistent=persistent)
+    if persistent:
+        assert decode_lease(granted(response.expect(), LEASE)).lease_state == 0
     else:
         assert response.status is Status.OBJECT_NAME_NOT_FOUND

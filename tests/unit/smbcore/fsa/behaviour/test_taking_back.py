@@ -118,3 +118,50 @@ async def test_who_waits_for_a_break_is_known_by_name(lab: Any) -> None:
     await (await opening).close()
     assert oplocks.waiting == []
     await opened.close()
+
+
+@pytest.mark.parametrize(("keep", "off"), [(0, False), (READ, True), (READ | HANDLE, True)])
+async def test_who_takes_everything_means_it(lab: Any, keep: int, off: bool) -> None:
+    opened, _ = await leased(lab, "RWH")
+    opened.holder.oplocks.take_back(opened.holder, keep)
+    assert opened.holder.oplocks.call_off(opened.holder) is off
+    assert opened.holder.breaking is not off
+    assert lab.held(opened) == "RWH"
+    await opened.close()
+
+
+async def test_what_somebody_waits_for_can_be_called_off(lab: Any) -> None:
+    opened, _ = await leased(lab, "RH")
+    other = await lab.open("a")
+    moving = await lab.start(lab.rename(other, "b"))
+    assert opened.holder.breaking
+    assert opened.holder.oplocks.call_off(opened.holder)
+    assert not opened.holder.breaking
+    assert lab.held(opened) == "RH"
+    assert not moving.done()
+    moving.cancel()
+    await other.close()
+    await opened.close()
+
+
+@pytest.mark.parametrize("waits_too", [False, True])
+async def test_what_somebody_goes_by_is_not_called_off(lab: Any, waits_too: bool) -> None:
+    """1 RH  2 a rename may wait  3 a write does not wait: what was read before is not true any more"""
+    opened, _ = await leased(lab, "RH")
+    other = await lab.open("a")
+    moving = await lab.start(lab.rename(other, "b")) if waits_too else None
+    await other.write(0, b"new")
+    assert opened.holder.breaking
+    assert not opened.holder.oplocks.call_off(opened.holder)
+    assert opened.holder.breaking
+    lab.acknowledge(opened, "")
+    if moving:
+        await moving
+    await other.close()
+    await opened.close()
+
+
+async def test_calling_off_where_nothing_breaks(lab: Any) -> None:
+    opened, _ = await leased(lab, "RWH")
+    assert not opened.holder.oplocks.call_off(opened.holder)
+    await opened.close()
