@@ -47,7 +47,8 @@ def common(open_: SmbOpen | DisconnectedOpen) -> dict[str, Any]:
     if record is not None and record.kind:
         promised = record.promised(file).value
         record.marks = file.delete_pending, file.delete_on_close
-        record.offered = record.offered or bool(promised)
+        record.promises = bool(promised)
+        record.offered = record.offered or record.promises
     opened_at = filetime.to_datetime(open_.opened_at)
     return {
         "persistent_id": open_.persistent_id,

@@ -104,7 +104,7 @@ async def _store(server: SmbServer, opens: list[AnyOpen]) -> None:
     if await server.stored("open", [open_.key for open_ in opens]):
         for open_ in opens:
             record = open_.record
-            if record is not None and record.withdrawn:
+            if record is not None and not record.promises:
                 record.offered = False
 
 

@@ -46,12 +46,12 @@ class OpenRecord:
     locks            lock sequence number by bucket, `_UNUSED` where none is valid; None before the first
     offered          the database may hold a row by which a restart gives the open back, see `smbcore.server.promises`
     withdrawn        its row must promise nothing for now, until `renew_at` of the monotonic clock
-    marks            what the last row that was asked for said about deletion
+    promises, marks  whether the last row that was asked for promises anything, and what it says about deletion
     """
 
     __slots__ = (
         "app_instance", "app_version", "client_guid", "counted", "create_guid", "holder", "kind", "locks", "marks",
-        "offered", "owner", "renew_at", "replay_eligible", "timeout_ms", "version", "withdrawn",
+        "offered", "owner", "promises", "renew_at", "replay_eligible", "timeout_ms", "version", "withdrawn",
     )  # fmt: skip
 
     holder: SmbOpen | DisconnectedOpen
@@ -70,6 +70,7 @@ class OpenRecord:
         self.offered = False
         self.withdrawn = False
         self.renew_at = 0.0
+        self.promises = False
         self.marks = (False, False)
         self.counted = False
 
@@ -91,7 +92,8 @@ class OpenRecord:
 
     def promised(self, file: Open) -> Kind:
         """Return what a restart may give back if it finds the open as it is now."""
-        return Kind.NONE if self.withdrawn or not self.survives(file) else self.kind
+        withdrawn = self.withdrawn and not self.written_through  # an open may become resilient while it is
+        return Kind.NONE if withdrawn or not self.survives(file) else self.kind
 
     # -- lock sequences  [MS-SMB2 3.3.5.14] --
 

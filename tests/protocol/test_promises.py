@@ -7,6 +7,7 @@ import asyncio
 import pytest
 
 from smbcore.nt.info.classes import FILE_DISPOSITION_INFORMATION, FILE_END_OF_FILE_INFORMATION
+from smbcore.nt.info.fsctl import FSCTL_LMR_REQUEST_RESILIENCY, ResiliencyRequest
 from smbcore.server.promises import RENEW_AFTER
 from smbcore.wire.close import CloseRequest
 from smbcore.wire.lock import LOCK_EXCLUSIVE, LOCK_FAIL_IMMEDIATELY, LOCK_UNLOCK, LockElement, LockRequest
@@ -106,6 +107,30 @@ async def test_a_persistent_open_waits(manual, database):
     database.gate.set()
     (await opening).expect()
     assert database.promised()["durable"] == "persistent"
+
+
+async def test_a_handle_that_becomes_resilient_is_stored_at_once(manual, database):
+    """1 durable, stored  2 a lock withdraws its row for a moment  3 resilient: that moment is over."""
+    raw, file_id = await stored(manual, database)
+    database.gate.set()
+    (await raw.lock(file_id, [LockElement(0, 4, EXCLUSIVE)])).expect()
+    assert database.promised() is None
+    (await raw.ioctl(FSCTL_LMR_REQUEST_RESILIENCY, ResiliencyRequest(1000).encode(), file_id=file_id)).expect()
+    assert database.promised()["durable"] == "resilient"
+
+
+async def test_a_handle_that_becomes_resilient_while_its_row_is_withdrawn(manual, database):
+    """1 a lock is about to withdraw the row  2 resilient  3 both are stored: the row is there, and goes before 4."""
+    raw, file_id = await stored(manual, database)
+    locking = await raw.begin(lock(file_id, 0))
+    data = ResiliencyRequest(1000).encode()
+    becoming = asyncio.ensure_future(raw.ioctl(FSCTL_LMR_REQUEST_RESILIENCY, data, file_id=file_id))
+    await held_back(database, locking)
+    (await becoming).expect()
+    assert database.promised()["durable"] == "resilient"
+    database.gate.clear()
+    await held_back(database, await raw.begin(CloseRequest(file_id)))
+    assert database.promised() is None
 
 
 async def test_closing_waits_only_for_more_than_the_handle(manual, database):
