@@ -41,13 +41,13 @@ class Allowance:
         self._clients: dict[bytes, int] = {}
         self._users: dict[Sid, int] = {}
 
-    def reached(self, limits: Limits, session: SmbSession, client_guid: bytes) -> Reached | None:
+    def reached(self, limits: Limits, session: SmbSession, record: OpenRecord) -> Reached | None:
         """Return the limit that keeps one more open of the session from being kept, None if there is room."""
         if session.kept >= limits.kept_per_session:
             return Reached.SESSION
-        if client_guid != _NO_GUID and self._clients.get(client_guid, 0) >= limits.kept_per_client:
+        if record.client_guid != _NO_GUID and self._clients.get(record.client_guid, 0) >= limits.kept_per_client:
             return Reached.CLIENT
-        if self._users.get(session.token.user, 0) >= limits.kept_per_user:
+        if self._users.get(record.owner, 0) >= limits.kept_per_user:
             return Reached.USER
         return None
 

@@ -4,14 +4,28 @@ from __future__ import annotations
 
 import pytest
 
+from smbcore.auth.initiator import Initiator
+from smbcore.client.session import reauthenticate
 from smbcore.nt.info.fsctl import FSCTL_LMR_REQUEST_RESILIENCY, ResiliencyRequest
 from smbcore.nt.status import Status
 from smbcore.server.config import Limits
-from smbcore.wire.create import OPLOCK_BATCH, OPLOCK_NONE
+from smbcore.wire.create import OPLOCK_BATCH, OPLOCK_LEASE, OPLOCK_NONE
 from smbcore.wire.create_contexts import DURABLE_REQUEST, DURABLE_REQUEST_V2
-from tests.memory_server import OTHER_PASSWORD, OTHER_USER
-from tests.protocol.durable import CLIENT, OTHER_CLIENT, connected, cut, durable, granted, reclaimed
-from tests.protocol.steps import opened, turn
+from tests.memory_server import OTHER_PASSWORD, OTHER_USER, USER
+from tests.protocol.durable import (
+    CLIENT,
+    OTHER_CLIENT,
+    connected,
+    cut,
+    durable,
+    granted,
+    lease,
+    reclaimed,
+    request,
+)
+from tests.protocol.steps import create_request, opened, turn
+
+RH = 3
 
 BOTH = pytest.mark.parametrize("v2", [False, True], ids=["v1", "v2"])
 BOB = {"user": OTHER_USER, "password": OTHER_PASSWORD}
@@ -172,3 +186,20 @@ async def test_a_session_that_is_full_says_so(make):
     assert reported(server) == ("open.limit", "session_limit", "files of data")
     pipes = raw.on_tree((await raw.tree_connect(r"\\server\IPC$")).expect())
     assert (await pipes.create("srvsvc")).status is Status.TOO_MANY_OPENED_FILES
+
+
+async def test_an_open_that_waited_counts_for_whoever_asked_for_it(server):
+    """1 alice asks for a durable open, which waits  2 the session becomes bob's  3 hers, and given back by her."""
+    holder = await connected(server, guid=OTHER_CLIENT)
+    held = await opened(holder, "1.txt", oplock=OPLOCK_BATCH)
+    raw = await connected(server)
+    contexts = [request(guid=guid(1)), lease(state=RH)]
+    opening = await raw.begin(create_request("1.txt", oplock=OPLOCK_LEASE, contexts=contexts))
+    await holder.connection.breaks.get()
+    await reauthenticate(raw.connection, raw.session, Initiator(OTHER_USER, OTHER_PASSWORD))
+    (await holder.close(held)).expect()
+    file_id = (await opening.response()).expect().body.file_id
+    users = server.accounts.tokens
+    assert server.server.allowance._users == {users[USER].user: 1}
+    (await raw.close(file_id)).expect()
+    assert not server.server.allowance._users

@@ -133,13 +133,13 @@ async def successful_open(plan: CreatePlan) -> CreateResponse:
         raise NtError(Status.NETWORK_NAME_DELETED, "the tree connect went away while the open waited")
     open_ = plan.open = SmbOpen(rq.tree, file, rq.server.next_key(), rq.server.next_volatile_id())
     open_.channel_sequence = rq.sequence
+    if plan.parameters.token is not rq.session.token:
+        signed_in_anew(plan, open_)
     if plan.msg.oplock_level in _LEVELS and not file.is_directory and not rq.server.conduct.withholds(rq.session):
         grant = file.request_oplock(_LEVELS[plan.msg.oplock_level], Caching.NONE, open_, None)
         plan.oplock_level = _WIRE_LEVELS[grant.level]
     for context in plan.contexts:
         context.after_open(plan)
-    if plan.parameters.token is not rq.session.token:
-        signed_in_anew(plan, open_)
     for step in plan.last:
         await step()
     return response(plan)
@@ -147,8 +147,7 @@ async def successful_open(plan: CreatePlan) -> CreateResponse:
 
 def signed_in_anew(plan: CreatePlan, open_: SmbOpen) -> None:
     """The session's user changed while the open waited: it belongs to whoever asked for it, others use it now."""
-    if open_.record is not None:
-        open_.record.owner = plan.parameters.token.user
+    open_.ensure_record(plan.rq.connection.client_guid).owner = plan.parameters.token.user
     plan.file.act_as(plan.rq.session.token)
 
 

@@ -181,7 +181,7 @@ async def request_resiliency(rq: SmbRequest, msg: IoctlRequest) -> bytes:
 
 
 def _count_in(rq: SmbRequest, record: OpenRecord) -> None:
-    reached = rq.server.allowance.reached(rq.server.config.limits, rq.session, rq.connection.client_guid)
+    reached = rq.server.allowance.reached(rq.server.config.limits, rq.session, record)
     if reached is not None:
         status, what = Status.INSUFFICIENT_RESOURCES, f"files of {rq.tree.share.name}"
         report(rq.connection, rq.session, "handle.keep", reached.value, what=what, status=status)

@@ -48,8 +48,10 @@ def can_be_durable(plan: CreatePlan) -> bool:
 
 def may_be_kept(plan: CreatePlan) -> bool:
     """Tell whether client, user and session may have one more open kept; administrators hear of a refusal."""
+    assert plan.open is not None
     rq = plan.rq
-    reached = rq.server.allowance.reached(rq.server.config.limits, rq.session, rq.connection.client_guid)
+    record = plan.open.ensure_record(rq.connection.client_guid)
+    reached = rq.server.allowance.reached(rq.server.config.limits, rq.session, record)
     if reached is None:
         return True
     report(rq.connection, rq.session, "handle.keep", reached.value, what=f"files of {rq.tree.share.name}")

@@ -16,30 +16,26 @@ CLIENT, OTHER = b"a" * 16, b"b" * 16
 LIMITS = Limits(kept_per_client=2, kept_per_user=3, kept_per_session=4)
 
 
-def session(user=ALICE, kept=0):
-    return SimpleNamespace(token=SimpleNamespace(user=user), kept=kept)
-
-
-@pytest.mark.parametrize(("taken", "of", "client", "expected"), [
-    ([], session(), CLIENT, None),
-    ([], session(kept=3), CLIENT, None),
-    ([], session(kept=4), CLIENT, Reached.SESSION),
-    ([(CLIENT, ALICE)], session(), CLIENT, None),
-    ([(CLIENT, ALICE), (CLIENT, BOB)], session(), CLIENT, Reached.CLIENT),
-    ([(CLIENT, ALICE), (CLIENT, BOB)], session(), OTHER, None),
-    ([(CLIENT, ALICE), (CLIENT, ALICE), (OTHER, ALICE)], session(), OTHER, Reached.USER),
-    ([(CLIENT, ALICE), (CLIENT, ALICE), (OTHER, ALICE)], session(BOB), OTHER, None),
-    ([(bytes(16), ALICE), (bytes(16), ALICE)], session(BOB), bytes(16), None),
+@pytest.mark.parametrize(("taken", "kept", "client", "user", "expected"), [
+    ([], 0, CLIENT, ALICE, None),
+    ([], 3, CLIENT, ALICE, None),
+    ([], 4, CLIENT, ALICE, Reached.SESSION),
+    ([(CLIENT, ALICE)], 0, CLIENT, ALICE, None),
+    ([(CLIENT, ALICE), (CLIENT, BOB)], 0, CLIENT, ALICE, Reached.CLIENT),
+    ([(CLIENT, ALICE), (CLIENT, BOB)], 0, OTHER, ALICE, None),
+    ([(CLIENT, ALICE), (CLIENT, ALICE), (OTHER, ALICE)], 0, OTHER, ALICE, Reached.USER),
+    ([(CLIENT, ALICE), (CLIENT, ALICE), (OTHER, ALICE)], 0, OTHER, BOB, None),
+    ([(bytes(16), ALICE), (bytes(16), ALICE)], 0, bytes(16), BOB, None),
 ])  # fmt: skip
-def test_limits(taken, of, client, expected):
+def test_limits(taken, kept, client, user, expected):
     allowance = Allowance()
     for guid, owner in taken:
         allowance.take(OpenRecord(guid, owner), None)
-    assert allowance.reached(LIMITS, of, client) is expected
+    assert allowance.reached(LIMITS, SimpleNamespace(kept=kept), OpenRecord(client, user)) is expected
 
 
 def test_each_open_counts_once():
-    allowance, record, owner = Allowance(), OpenRecord(CLIENT, ALICE), session()
+    allowance, record, owner = Allowance(), OpenRecord(CLIENT, ALICE), SimpleNamespace(kept=0)
     for _ in range(3):
         allowance.take(record, owner)
     assert owner.kept == 1
