@@ -64,10 +64,11 @@ class ConductTable:
         self._clients.move_to_end(client)
         if len(self._clients) > _MOST:
             self._clients.popitem(last=False)
+        withheld = self._is_withheld(conduct)
         conduct.unanswered += 1
         conduct.in_a_row += 1
         limit = self._server.config.limits.unanswered_breaks
-        if limit and conduct.in_a_row >= limit and conduct.until is None:
+        if limit and conduct.in_a_row >= limit and not withheld:
             conduct.until = self._server.clock.monotonic() + PROBATION
             for connection in list(session.channels)[:1]:
                 report(connection, session, "caching.withhold", "unanswered", breaks=conduct.in_a_row)
@@ -90,7 +91,11 @@ class ConductTable:
     def withholds(self, session: SmbSession) -> bool:
         """Tell whether the client of a session gets no oplocks and leases for now."""
         conduct = self._clients.get(_client(session)) if self._clients else None
-        if conduct is None or conduct.until is None:
+        return conduct is not None and self._is_withheld(conduct)
+
+    def _is_withheld(self, conduct: Conduct) -> bool:
+        """Tell whether a client gets none now; once its probation is over, the next break left unanswered is enough."""
+        if conduct.until is None:
             return False
         limit = self._server.config.limits.unanswered_breaks
         if limit and self._server.clock.monotonic() < conduct.until:

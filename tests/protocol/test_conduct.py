@@ -54,10 +54,14 @@ async def want(server, name):
 async def ignore(server, raw, name, *, leased=False):
     """Hold a file that somebody else wants, and do not answer."""
     file_id, _ = await hold(raw, name, leased=leased)
-    opening = await want(server, name)
+    await ignored(server, await want(server, name))
+    return file_id
+
+
+async def ignored(server, opening):
+    """The holder does not answer, and its time runs out."""
     server.clock.advance(35.5)
     (await opening.response()).expect()
-    return file_id
 
 
 @pytest.mark.parametrize("leased", [False, True], ids=["oplock", "lease"])
@@ -141,6 +145,18 @@ async def test_after_a_while_it_is_trusted_once_again(server):
     assert (await hold(raw, "4"))[1] == OPLOCK_BATCH
     await ignore(server, raw, "5")
     assert (await hold(raw, "6"))[1] == OPLOCK_NONE
+
+
+async def test_after_a_while_the_first_break_of_what_it_still_holds_is_enough(server):
+    """Nothing was opened since the probation ended, so nobody has asked yet whether it is over."""
+    raw = await connected(server)
+    for name in ("1", "2", "3"):
+        await hold(raw, name)
+    for name in ("1", "2"):
+        await ignored(server, await want(server, name))
+    server.clock.advance(PROBATION)
+    await ignored(server, await want(server, "3"))
+    assert (await hold(raw, "4"))[1] == OPLOCK_NONE
 
 
 async def test_a_new_connection_changes_nothing(server):
