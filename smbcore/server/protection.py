@@ -51,7 +51,7 @@ def protect_again(session: SmbSession, connection: SmbConnection, identity: Iden
     Raises ACCESS_DENIED where the session cannot do it.
     """
     config = session.server.config
-    if session.signer is None and not identity.token.anonymous:
+    if session.signer is None and not (identity.token.anonymous or identity.token.guest):
         if config.signing_required or identity.signing_required:
             raise Unprotected("unsigned", f"{identity.name} must sign, and the session has no keys")
         _demand_encryption(session, connection, identity)

@@ -207,6 +207,15 @@ async def test_guest_and_anonymous_sessions_are_not_touched(make):
     (await raw.as_session(anonymous).tree_connect(r"\\server\IPC$", UNSIGNED)).expect()
 
 
+async def test_a_guest_may_prove_again_that_he_is_nobody(make):
+    """A server that demands signatures lets guests in without; so it does when they sign in anew."""
+    server = make(allow_guest=True, signing_required=True)
+    raw = await server.negotiated()
+    guest = await sign_in(raw.connection, Initiator("nobody", "nothing"))
+    await reauthenticate(raw.connection, guest, Initiator("nobody", "nothing"))
+    (await raw.as_session(guest).tree_connect(r"\\server\IPC$", UNSIGNED)).expect()
+
+
 @pytest.mark.parametrize("demands", [{"signing": True}, {"encryption": True}])
 async def test_a_session_without_keys_does_not_become_one_of_such_an_account(make, demands):
     server = make(allow_anonymous=True)
