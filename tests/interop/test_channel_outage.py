@@ -36,6 +36,7 @@ from smbcore.wire.read import ReadRequest
 from smbcore.wire.types import ANY_FILE_ID
 from smbcore.wire.write import FLAG_WRITE_THROUGH, WriteRequest
 from tests.chaos.proxy import Proxy
+from tests.protocol.steps import next_break
 
 RECORD = 4096
 RECORDS = 48
@@ -196,8 +197,7 @@ async def break_is_heard(transfer: Transfer, survivor: RawClient) -> None:
     other = RawClient(connection).as_session(await sign_in(connection, Initiator(USER, PASSWORD)))
     other = other.on_tree((await other.tree_connect(rf"\\server\{transfer.share}")).expect())
     opening = asyncio.ensure_future(other.create(NAME, FILE_GENERIC_READ, FILE_OPEN, oplock=OPLOCK_NONE))
-    async with asyncio.timeout(20):
-        notice = (await survivor.connection.breaks.get()).body
+    notice = (await next_break(survivor)).body
     assert isinstance(notice, LeaseBreakNotification)
     assert (notice.lease_key, notice.current_lease_state, notice.new_lease_state) == (KEY, RWH, RH)
     assert not opening.done()

@@ -130,7 +130,7 @@ async def test_closing_a_directory_answers_the_notify_on_it(server: ServerProces
     await share.mkdir("watched")
     opened = await share.raw.create("watched", FILE_GENERIC_READ, options=FILE_DIRECTORY_FILE)
     waiting = await share.raw.begin(ChangeNotifyRequest(opened.expect().body.file_id, 4096, 0xFFF))
-    await waiting.interim
+    await waiting.pending()
     await control.request(CloseOpen(await key_of_open(server, "watched")))
     assert (await waiting.response()).status is Status.NOTIFY_CLEANUP
     await share.rmdir("watched")

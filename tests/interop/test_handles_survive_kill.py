@@ -10,22 +10,21 @@ import asyncio
 import signal
 
 import pytest
+from waiting import eventually, promises, rows
 
 from smbcore.nt.create import FILE_DELETE_ON_CLOSE
 from smbcore.nt.info.classes import FILE_DISPOSITION_INFORMATION
 from smbcore.nt.status import Status
-from smbcore.server.promises import RENEW_AFTER
-from smbcore.state.mirror import FLUSH_INTERVAL
+from smbcore.state.schema import open_
 from smbcore.wire.create_contexts import LEASE, decode_lease
 from smbcore.wire.lock import LOCK_EXCLUSIVE, LOCK_FAIL_IMMEDIATELY, LOCK_UNLOCK, LockElement
 from tests.interop.server_process import ServerProcess
-from tests.interop.test_handles_survive_restart import SHARES, connected, rows
+from tests.interop.test_handles_survive_restart import SHARES, connected, killed, no_rows
 from tests.protocol.durable import OTHER_CLIENT, durable, granted, plain, reclaimed
+from tests.protocol.steps import next_break
 
 NOT_FOUND = Status.OBJECT_NAME_NOT_FOUND
 EXCLUSIVE = LOCK_EXCLUSIVE | LOCK_FAIL_IMMEDIATELY
-STORED = FLUSH_INTERVAL + 0.4
-QUIET = RENEW_AFTER + STORED
 RH = 3
 
 
@@ -36,31 +35,17 @@ def server(tmp_path):
         yield process
 
 
-async def killed(server, *clients, how=signal.SIGKILL):
-    """End the core this very moment and start it again."""
-    process, server.process = server.process, None
-    process.send_signal(how)
-    await asyncio.to_thread(process.wait, 15)
-    for raw in clients:
-        raw.connection.close()
-    await asyncio.to_thread(server.start)
-
-
-async def stored(raw, **more):
+async def stored(server, raw, **more):
     """A durable open whose row the database has."""
     file_id = (await durable(raw, **more)).expect().body.file_id
-    await asyncio.sleep(STORED)
+    await eventually(lambda: promises(server, file_id))
     return file_id
-
-
-def promised(server):
-    return [row for row in rows(server, "open") if {"durable", "persistent"} & set(row)]
 
 
 async def test_a_handle_that_gave_way_in_its_clients_absence_does_not_come_back(server):
     """1 durable with RWH  2 cut  3 another client changes the file  4 kill  5 the cache of the first one is worthless."""
     raw = await connected(server)
-    file_id = await stored(raw, leased=True, share=7)
+    file_id = await stored(server, raw, leased=True, share=7)
     raw.connection.close()
     other = await connected(server, guid=OTHER_CLIENT)
     handle = (await plain(other)).expect().body.file_id
@@ -73,7 +58,7 @@ async def test_a_handle_that_gave_way_in_its_clients_absence_does_not_come_back(
 async def test_what_a_client_cached_for_reading_is_not_trusted_after_a_write(server, share, persistent):
     """1 RH, durable or persistent  2 another client writes, the break is not answered  3 kill  4 no R comes back."""
     raw = await connected(server, share)
-    file_id = await stored(raw, leased=True, share=7, state=RH, persistent=persistent)
+    file_id = await stored(server, raw, leased=True, share=7, state=RH, persistent=persistent)
     other = await connected(server, share, OTHER_CLIENT)
     handle = (await plain(other)).expect().body.file_id
     (await other.write(handle, 0, b"changed")).expect()
@@ -89,10 +74,10 @@ async def test_what_a_client_cached_for_reading_is_not_trusted_after_a_write(ser
 async def test_an_acknowledged_break_is_not_forgotten(server, share, persistent):
     """1 RWH  2 broken to RH, acknowledged, the other one is in  3 kill at once  4 not RWH again."""
     raw = await connected(server, share)
-    file_id = await stored(raw, leased=True, share=7, persistent=persistent)
+    file_id = await stored(server, raw, leased=True, share=7, persistent=persistent)
     other = await connected(server, share, OTHER_CLIENT)
     opening = asyncio.ensure_future(plain(other))
-    notice = (await raw.connection.breaks.get()).body
+    notice = (await next_break(raw)).body
     await raw.acknowledge_lease_break(notice.lease_key, notice.new_lease_state)
     (await opening).expect()
     await killed(server, raw, other)
@@ -105,7 +90,7 @@ async def test_an_acknowledged_break_is_not_forgotten(server, share, persistent)
 
 async def test_a_lock_that_was_just_taken_is_there_or_the_handle_is_not(server):
     raw = await connected(server)
-    file_id = await stored(raw, leased=True)
+    file_id = await stored(server, raw, leased=True)
     (await raw.lock(file_id, [LockElement(0, 4, EXCLUSIVE)])).expect()
     await killed(server, raw)
     assert (await reclaimed(await connected(server), file_id, leased=True)).status is NOT_FOUND
@@ -115,7 +100,7 @@ async def test_a_lock_that_was_just_released_does_not_come_back(server):
     raw = await connected(server)
     file_id = (await durable(raw, leased=True)).expect().body.file_id
     (await raw.lock(file_id, [LockElement(0, 4, EXCLUSIVE)])).expect()
-    await asyncio.sleep(QUIET)
+    await eventually(lambda: promises(server, file_id))
     (await raw.lock(file_id, [LockElement(0, 4, LOCK_UNLOCK)])).expect()
     await killed(server, raw)
     assert (await reclaimed(await connected(server), file_id, leased=True)).status is NOT_FOUND
@@ -123,9 +108,9 @@ async def test_a_lock_that_was_just_released_does_not_come_back(server):
 
 async def test_after_a_quiet_moment_the_handle_survives_again_with_its_lock(server):
     raw = await connected(server)
-    file_id = await stored(raw, leased=True)
+    file_id = await stored(server, raw, leased=True)
     (await raw.lock(file_id, [LockElement(0, 4, EXCLUSIVE)])).expect()
-    await asyncio.sleep(QUIET)
+    await eventually(lambda: promises(server, file_id))
     await killed(server, raw)
     raw = await connected(server)
     file_id = (await reclaimed(raw, file_id, leased=True)).expect().body.file_id
@@ -135,7 +120,7 @@ async def test_after_a_quiet_moment_the_handle_survives_again_with_its_lock(serv
 async def test_a_planned_stop_hands_over_every_handle_at_once(server):
     """1 a new handle, and one whose row is withdrawn  2 stop right now  3 both are back."""
     raw = await connected(server)
-    locked = await stored(raw, leased=True)
+    locked = await stored(server, raw, leased=True)
     fresh = (await durable(raw, name="fresh.txt", guid=b"another".ljust(16), key=b"k" * 16, leased=True)).expect()
     (await raw.lock(locked, [LockElement(0, 4, EXCLUSIVE)])).expect()
     await killed(server, raw, how=signal.SIGTERM)
@@ -159,7 +144,7 @@ async def test_a_handle_of_this_moment_may_be_gone_and_is_in_nobodys_way(server)
 
 async def test_a_closed_handle_is_in_nobodys_way(server):
     raw = await connected(server)
-    file_id = await stored(raw, leased=True)
+    file_id = await stored(server, raw, leased=True)
     (await raw.close(file_id)).expect()
     await killed(server, raw)
     (await plain(await connected(server, guid=OTHER_CLIENT), share=0)).expect()
@@ -170,21 +155,19 @@ async def test_a_file_that_is_not_to_be_deleted_any_more_stays(server):
     raw = await connected(server)
     file_id = (await durable(raw, leased=True, timeout=200)).expect().body.file_id
     (await raw.set_info(file_id, FILE_DISPOSITION_INFORMATION, b"\1")).expect()
-    await asyncio.sleep(QUIET)
-    assert promised(server)
+    await eventually(lambda: any(row.durable and row.delete_pending for row in rows(server, open_)))
     (await raw.set_info(file_id, FILE_DISPOSITION_INFORMATION, b"\0")).expect()
     await killed(server, raw)
-    await asyncio.sleep(STORED)
+    await no_rows(server, open_)
     (await plain(await connected(server, guid=OTHER_CLIENT))).expect()
 
 
 async def test_the_row_of_a_handle_is_gone_before_its_file_is_deleted(server):
     """1 delete on close, stored  2 closed, made anew by somebody else  3 kill  4 the new file is nobody's to delete."""
     raw = await connected(server)
-    file_id = await stored(raw, leased=True, options=FILE_DELETE_ON_CLOSE, timeout=200)
+    file_id = await stored(server, raw, leased=True, options=FILE_DELETE_ON_CLOSE, timeout=200)
     (await raw.close(file_id)).expect()
     (server.folder / "files" / "file.txt").write_text("new")
     await killed(server, raw)
-    await asyncio.sleep(STORED)
+    await no_rows(server, open_)
     assert (server.folder / "files" / "file.txt").read_text() == "new"
-    assert not rows(server, "open")

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import sqlite3
+from datetime import UTC, datetime, timedelta
 
 import pytest
+from sqlalchemy import update
+from waiting import eventually, promises, rows
 
 from smbcore.auth.initiator import Initiator
 from smbcore.client.connection import Connection
@@ -19,6 +21,8 @@ from smbcore.control.messages import ListCounters
 from smbcore.nt.create import FILE_DELETE_ON_CLOSE, FILE_OPEN
 from smbcore.nt.info.fsctl import FSCTL_LMR_REQUEST_RESILIENCY, ResiliencyRequest
 from smbcore.nt.status import Status
+from smbcore.state.engine import open_engine, writing
+from smbcore.state.schema import byte_range, lease, open_, session, tcon
 from smbcore.wire.create_contexts import LEASE, decode_lease
 from smbcore.wire.lock import LOCK_EXCLUSIVE, LOCK_FAIL_IMMEDIATELY, LockElement
 from tests.interop.server_process import PASSWORD, USER, ServerProcess
@@ -27,7 +31,7 @@ from tests.protocol.steps import create_request, opened
 
 SHARES = ({"name": "files"}, {"name": "always", "continuously_available": True})
 EXCLUSIVE = LOCK_EXCLUSIVE | LOCK_FAIL_IMMEDIATELY
-VOLATILE = ("session", "tcon", "open", "lease", "byte_range")
+VOLATILE = (session, tcon, open_, lease, byte_range)
 HOW = pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL], ids=["stopped", "killed"])
 
 
@@ -45,23 +49,22 @@ async def connected(server, share="files", guid=CLIENT):
     return raw.on_tree((await raw.tree_connect(rf"\\server\{share}")).expect())
 
 
-async def restarted(server, how, raw):
-    """Let the write-behind records settle, end the core, start it again."""
-    await asyncio.sleep(0.6)
-    process = server.process
-    server.process = None
-    process.send_signal(how)
-    await asyncio.to_thread(process.wait, 15)
-    raw.connection.close()
+async def killed(server, *clients, how=signal.SIGKILL):
+    """End the core this very moment and start it again."""
+    assert await asyncio.to_thread(server.stop, how) == (-how if how == signal.SIGKILL else 0)
+    for raw in clients:
+        raw.connection.close()
     await asyncio.to_thread(server.start)
 
 
-def rows(server, table):
-    database = sqlite3.connect(server.directory.path / "holdfast.db")
-    try:
-        return database.execute(f'select * from "{table}"').fetchall()  # noqa: S608
-    finally:
-        database.close()
+async def restarted(server, how, raw, *kept):
+    """Let the rows of the handles that are to be kept be stored, end the core, start it again."""
+    await eventually(lambda: promises(server, *kept))
+    await killed(server, raw, how=how)
+
+
+async def no_rows(server, *tables):
+    await eventually(lambda: not any(rows(server, table) for table in tables))
 
 
 @HOW
@@ -74,7 +77,7 @@ async def test_open_comes_back_with_what_it_reserved(server, how, share, leased)
     file_id = (await durable(raw, **kind)).expect().body.file_id
     (await raw.write(file_id, 0, b"kept")).expect()
     (await raw.lock(file_id, [LockElement(0, 4, EXCLUSIVE)], 1 << 4 | 5)).expect()
-    await restarted(server, how, raw)
+    await restarted(server, how, raw, file_id)
     raw = await connected(server, share)
     if persistent:
         other = await connected(server, share, OTHER_CLIENT)
@@ -90,8 +93,7 @@ async def test_open_comes_back_with_what_it_reserved(server, how, share, leased)
     (await raw.lock(file_id, [LockElement(0, 4, EXCLUSIVE)], 1 << 4 | 5)).expect()
     assert (await raw.lock(file_id, [LockElement(0, 4, EXCLUSIVE)])).status is Status.LOCK_NOT_GRANTED
     (await raw.close(file_id)).expect()
-    await asyncio.sleep(0.6)
-    assert not any(rows(server, table) for table in ("open", "lease", "byte_range"))
+    await no_rows(server, open_, lease, byte_range)
 
 
 @HOW
@@ -99,7 +101,7 @@ async def test_resilient_open_comes_back(server, how):
     raw = await connected(server)
     file_id = await opened(raw, share=0)
     (await raw.ioctl(FSCTL_LMR_REQUEST_RESILIENCY, ResiliencyRequest(0).encode(), file_id=file_id)).expect()
-    await restarted(server, how, raw)
+    await restarted(server, how, raw, file_id)
     other = await connected(server, guid=OTHER_CLIENT)
     assert (await plain(other)).status is Status.SHARING_VIOLATION
     (await reclaimed(await connected(server), file_id, v2=False)).expect()
@@ -115,30 +117,26 @@ async def test_plain_opens_are_gone(server, how):
 
 async def test_expired_opens_are_removed_and_their_deletion_is_done(server):
     raw = await connected(server, "always")
-    (await durable(raw, persistent=True, timeout=300, options=FILE_DELETE_ON_CLOSE)).expect()
+    (await durable(raw, persistent=True, timeout=60_000, options=FILE_DELETE_ON_CLOSE)).expect()
     raw.connection.close()
-    await asyncio.sleep(0.1)
-    process = server.process
-    server.process = None
-    process.kill()
-    await asyncio.to_thread(process.wait, 15)
-    await asyncio.sleep(0.4)
+    await eventually(lambda: rows(server, open_)[0].disconnected_at is not None)
+    await asyncio.to_thread(server.stop, signal.SIGKILL)
     assert (server.folder / "always" / "file.txt").exists()
+    engine = open_engine(server.directory.database_url)
+    with writing(engine) as database:  # as if the server had been down for that long
+        database.execute(update(open_).values(disconnected_at=datetime.now(UTC) - timedelta(seconds=61)))
+    engine.dispose()
     await asyncio.to_thread(server.start)
-    await asyncio.sleep(0.8)
-    assert not (server.folder / "always" / "file.txt").exists()
-    assert not rows(server, "open")
+    await eventually(lambda: not (server.folder / "always" / "file.txt").exists())
+    await no_rows(server, open_)
 
 
 async def test_file_that_was_moved_meanwhile_is_found(server):
     raw = await connected(server)
     file_id = (await durable(raw)).expect().body.file_id
     (await raw.write(file_id, 0, b"kept")).expect()
-    await asyncio.sleep(0.6)
-    process = server.process
-    server.process = None
-    process.kill()
-    await asyncio.to_thread(process.wait, 15)
+    await eventually(lambda: promises(server, file_id))
+    await asyncio.to_thread(server.stop, signal.SIGKILL)
     os.rename(server.folder / "files" / "file.txt", server.folder / "files" / "moved.txt")
     await asyncio.to_thread(server.start)
     raw = await connected(server)
@@ -149,16 +147,12 @@ async def test_file_that_was_moved_meanwhile_is_found(server):
 async def test_file_that_is_gone_leaves_nothing(server):
     raw = await connected(server)
     file_id = (await durable(raw)).expect().body.file_id
-    await asyncio.sleep(0.6)
-    process = server.process
-    server.process = None
-    process.kill()
-    await asyncio.to_thread(process.wait, 15)
+    await eventually(lambda: promises(server, file_id))
+    await asyncio.to_thread(server.stop, signal.SIGKILL)
     (server.folder / "files" / "file.txt").unlink()
     await asyncio.to_thread(server.start)
     assert (await reclaimed(await connected(server), file_id)).status is Status.OBJECT_NAME_NOT_FOUND
-    await asyncio.sleep(0.6)
-    assert not rows(server, "open")
+    await no_rows(server, open_)
 
 
 @HOW
@@ -175,7 +169,7 @@ async def test_handles_carried_over_are_counted_and_leave_no_rows(server, how):
     for raw, file_id in ((plain_share, leased), (plain_share, resilient), (always, kept.body.file_id)):
         (await raw.lock(file_id, [LockElement(0, 4, EXCLUSIVE)])).expect()
     always.connection.close()
-    await restarted(server, how, plain_share)
+    await restarted(server, how, plain_share, leased, batch, kept.body.file_id, resilient)
     async with ControlClient(server.directory.control_socket) as control:
         counters = await control.request(ListCounters())
     assert counters.values["opens_restored"] == 4
@@ -193,5 +187,4 @@ async def test_handles_carried_over_are_counted_and_leave_no_rows(server, how):
     for raw in (plain_share, always):
         (await raw.logoff()).expect()
         raw.connection.close()
-    await asyncio.sleep(0.6)
-    assert {table: rows(server, table) for table in VOLATILE} == {table: [] for table in VOLATILE}
+    await no_rows(server, *VOLATILE)

@@ -24,6 +24,7 @@ from smbcore.state.configuration import ShareOptions
 from smbcore.wire.create import OPLOCK_BATCH, OPLOCK_LEVEL_II, OPLOCK_NONE
 from smbcore.wire.lock import LOCK_EXCLUSIVE, LOCK_FAIL_IMMEDIATELY, LOCK_UNLOCK, LockElement
 from tests.interop.server_process import OTHER_PASSWORD, OTHER_USER, PASSWORD, USER, ServerProcess
+from tests.protocol.steps import next_break
 
 ACCESS = FILE_GENERIC_READ | FILE_GENERIC_WRITE
 NOW = LOCK_EXCLUSIVE | LOCK_FAIL_IMMEDIATELY
@@ -60,13 +61,12 @@ async def test_a_program_reads_what_a_client_had_in_its_cache(server: ServerProc
     assert level == OPLOCK_BATCH
     path = server.folder / "cached" / "report"
     program = subprocess.Popen([sys.executable, "-c", READER, str(path)], stdout=subprocess.PIPE, text=True)  # noqa: ASYNC220
-    async with asyncio.timeout(20):
-        notice = (await raw.connection.breaks.get()).body
+    notice = (await next_break(raw)).body
     assert (notice.file_id, notice.oplock_level) == (file_id, OPLOCK_NONE)
     assert program.poll() is None
     (await raw.write(file_id, 0, b"the newest figures")).expect()
     (await raw.acknowledge_oplock_break(file_id, OPLOCK_NONE)).expect()
-    assert (await asyncio.to_thread(program.communicate))[0].strip() == "the newest figures"
+    assert (await asyncio.to_thread(program.communicate, timeout=20))[0].strip() == "the newest figures"
     (await raw.close(file_id)).expect()
     raw.connection.close()
 

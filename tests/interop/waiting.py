@@ -11,6 +11,7 @@ from server_process import ServerProcess
 from sqlalchemy import Table, select
 
 from smbcore.state.engine import open_engine
+from smbcore.state.schema import open_
 
 
 def rows(server: ServerProcess, table: Table) -> list[Any]:
@@ -23,7 +24,13 @@ def rows(server: ServerProcess, table: Table) -> list[Any]:
         engine.dispose()
 
 
-async def eventually(condition: Callable[[], bool], seconds: float = 15.0) -> None:
+def promises(server: ServerProcess, *file_ids: bytes) -> bool:
+    """Tell whether the database would give these handles back if the server ended now."""
+    kept = {row.persistent_id for row in rows(server, open_) if row.durable}
+    return kept >= {int.from_bytes(file_id[:8], "little") for file_id in file_ids}
+
+
+async def eventually(condition: Callable[[], bool], seconds: float = 30.0) -> None:
     """Return once `condition` holds; it concerns another process, so it is asked again and again."""
     deadline = time.monotonic() + seconds
     while not condition():

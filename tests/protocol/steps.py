@@ -28,6 +28,15 @@ async def turn(times=20):
         await asyncio.sleep(0)
 
 
+async def next_break(raw, seconds=20.0):
+    """Return the next break notification; it is the test that fails if none comes."""
+    try:
+        return await asyncio.wait_for(raw.connection.breaks.get(), seconds)
+    except TimeoutError:
+        state = "is lost" if raw.connection.is_lost else "is there"
+        raise AssertionError(f"no break notification in {seconds:.0f} s, the connection {state}") from None
+
+
 def create_request(
     name, access=FILE_ALL_ACCESS, disposition=FILE_OPEN_IF, options=0, oplock=0, share=SHARE_ALL, contexts=()
 ):

@@ -38,7 +38,7 @@ from tests.protocol.durable import (
     reconnect,
     request,
 )
-from tests.protocol.steps import create_request, turn
+from tests.protocol.steps import create_request, next_break, turn
 
 NOT_FOUND = Status.OBJECT_NAME_NOT_FOUND
 EXCLUSIVE = LOCK_EXCLUSIVE | LOCK_FAIL_IMMEDIATELY
@@ -91,7 +91,7 @@ async def test_not_while_the_lease_is_breaking(server):
     file_id = (await durable(raw, leased=True, share=7)).expect().body.file_id
     other = await connected(server, guid=OTHER_CLIENT)
     pending = await other.begin(create_request("file.txt"))
-    await raw.connection.breaks.get()
+    await next_break(raw)
     await cut(raw)
     (await pending.response()).expect()
     assert (await reclaimed(await connected(server), file_id, leased=True)).status is NOT_FOUND
@@ -103,7 +103,7 @@ async def test_with_what_a_break_left_while_that_has_h(server):
     first = (await durable(raw, leased=True, share=7)).expect()
     other = await connected(server, guid=OTHER_CLIENT)
     pending = await other.begin(create_request("file.txt", share=7))
-    notice = (await raw.connection.breaks.get()).body
+    notice = (await next_break(raw)).body
     (await raw.acknowledge_lease_break(notice.lease_key, notice.new_lease_state)).expect()
     (await pending.response()).expect()
     await cut(raw)

@@ -35,7 +35,7 @@ from tests.protocol.durable import (
     reconnect,
     request,
 )
-from tests.protocol.steps import opened, turn
+from tests.protocol.steps import next_break, opened, turn
 
 BOTH = pytest.mark.parametrize("v2", [False, True], ids=["v1", "v2"])
 HELD = pytest.mark.parametrize("leased", [False, True], ids=["batch", "lease"])
@@ -292,7 +292,7 @@ async def test_an_open_that_lost_its_oplock_is_not_kept(server):
     file_id = (await durable(raw, share=7)).expect().body.file_id
     other = await connected(server, guid=OTHER_CLIENT)
     pending = await other.begin(_open())
-    await raw.connection.breaks.get()
+    await next_break(raw)
     (await raw.acknowledge_oplock_break(file_id, OPLOCK_LEVEL_II)).expect()
     (await pending.response()).expect()
     await cut(raw)
@@ -307,7 +307,7 @@ async def test_breaks_reach_the_client_after_its_return(server):
     file_id = (await reclaimed(raw, file_id)).expect().body.file_id
     other = await connected(server, guid=OTHER_CLIENT)
     pending = await other.begin(_open())
-    notice = await raw.connection.breaks.get()
+    notice = await next_break(raw)
     assert notice.body.file_id == file_id
     (await raw.acknowledge_oplock_break(file_id, OPLOCK_NONE)).expect()
     (await pending.response()).expect()

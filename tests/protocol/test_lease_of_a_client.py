@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import pytest
 
 from smbcore.nt.create import FILE_DELETE_ON_CLOSE, FILE_DIRECTORY_FILE, FILE_OPEN_IF
@@ -12,7 +10,7 @@ from smbcore.nt.status import Status
 from smbcore.wire.create import OPLOCK_LEASE
 from smbcore.wire.create_contexts import LEASE, LEASE_FLAG_BREAK_IN_PROGRESS, LeaseV2, decode_lease, wrap
 from tests.protocol.durable import KEY, OTHER_CLIENT, connected, cut, durable, granted, lease, plain, reclaimed
-from tests.protocol.steps import create_request, turn
+from tests.protocol.steps import create_request, next_break, turn
 
 R, RH, RWH = 1, 3, 7
 OTHER_KEY = b"other key".ljust(16, b".")
@@ -29,10 +27,6 @@ async def leased(raw, state, name="file.txt", key=KEY, **more):
     )
 
 
-async def notice_of(raw):
-    return (await asyncio.wait_for(raw.connection.breaks.get(), 5)).body
-
-
 async def test_it_covers_handles_of_two_connections_and_either_may_answer(server):
     """1 two connections, one ClientGuid, one key  2 a break is told once  3 answered over the other connection."""
     one, two = await connected(server), await connected(server)
@@ -40,7 +34,7 @@ async def test_it_covers_handles_of_two_connections_and_either_may_answer(server
     assert told(await leased(two, RWH)).lease_state == RWH
     other = await connected(server, guid=OTHER_CLIENT)
     pending = await other.begin(create_request("file.txt"))
-    assert (await notice_of(one)).new_lease_state == RH
+    assert (await next_break(one)).body.new_lease_state == RH
     assert two.connection.breaks.empty()
     (await two.acknowledge_lease_break(KEY, RH)).expect()
     (await pending.response()).expect()
@@ -53,7 +47,7 @@ async def test_it_outlives_the_connection_that_it_came_from(server):
     await cut(one)
     other = await connected(server, guid=OTHER_CLIENT)
     pending = await other.begin(create_request("file.txt"))
-    assert (await notice_of(two)).new_lease_state == RH
+    assert (await next_break(two)).body.new_lease_state == RH
     (await two.acknowledge_lease_break(KEY, RH)).expect()
     (await pending.response()).expect()
 
@@ -70,12 +64,12 @@ async def test_each_change_of_state_counts_once(server):
     assert (same.lease_state, same.epoch) == (RWH, 2)
     other = await connected(server, guid=OTHER_CLIENT)
     pending = await other.begin(create_request("file.txt"))
-    assert (await notice_of(raw)).new_epoch == 3
+    assert (await next_break(raw)).body.new_epoch == 3
     (await raw.acknowledge_lease_break(KEY, RH)).expect()
     handle = (await pending.response()).expect().body.file_id
     assert told(await leased(raw, RH)).epoch == 3
     (await other.write(handle, 0, b"x")).expect()
-    assert (await notice_of(raw)).new_epoch == 4
+    assert (await next_break(raw)).body.new_epoch == 4
 
 
 async def test_it_does_not_grow_while_it_breaks(server):
@@ -85,7 +79,7 @@ async def test_it_does_not_grow_while_it_breaks(server):
     other = await connected(server, guid=OTHER_CLIENT)
     handle = (await plain(other)).expect().body.file_id
     (await other.write(handle, 0, b"x")).expect()
-    notice = await notice_of(raw)
+    notice = (await next_break(raw)).body
     during = told(await leased(raw, RWH))
     assert (during.lease_state, during.flags) == (RH, LEASE_FLAG_BREAK_IN_PROGRESS)
     assert during.epoch == notice.new_epoch
@@ -112,7 +106,7 @@ async def test_an_answer_for_another_lease_does_not_count(server):
     (await leased(raw, RWH, "other.txt", OTHER_KEY)).expect()
     opener = await connected(server, guid=OTHER_CLIENT)
     pending = await opener.begin(create_request("file.txt"))
-    await notice_of(raw)
+    await next_break(raw)
     assert (await raw.acknowledge_lease_break(OTHER_KEY, RH)).status is Status.UNSUCCESSFUL
     await turn()
     assert not pending.final.done()
@@ -134,7 +128,7 @@ async def test_directories_have_leases_on_every_share(server, share):
     assert raw.connection.breaks.empty()
     other = await connected(server, share, guid=OTHER_CLIENT)
     (await plain(other, "folder\\theirs.txt", disposition=FILE_OPEN_IF)).expect()
-    notice = await notice_of(raw)
+    notice = (await next_break(raw)).body
     assert (notice.lease_key, notice.new_lease_state) == (KEY, 0)
 
 

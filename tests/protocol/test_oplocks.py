@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import pytest
 
 from smbcore.nt.access import FILE_GENERIC_READ, FILE_GENERIC_WRITE
@@ -20,7 +18,7 @@ from smbcore.wire.create import (
 from smbcore.wire.create_contexts import LeaseV1, LeaseV2
 from smbcore.wire.header import UNSOLICITED_MESSAGE_ID
 from smbcore.wire.oplock_break import FLAG_ACK_REQUIRED, LeaseBreakNotification, OplockBreakNotification
-from tests.protocol.steps import create_request, lives, only, turn
+from tests.protocol.steps import create_request, lives, next_break, only, turn
 
 R, H, W = 1, 2, 4
 KEY, OTHER_KEY = b"lease key number", b"another lease ke"
@@ -28,8 +26,7 @@ ACCESS = FILE_GENERIC_READ | FILE_GENERIC_WRITE
 
 
 async def notification(raw):
-    async with asyncio.timeout(10):
-        response = await raw.connection.breaks.get()
+    response = await next_break(raw)
     assert response.header.message_id == UNSOLICITED_MESSAGE_ID
     assert response.header.session_id == response.header.tree_id == 0
     return response.body

@@ -25,7 +25,7 @@ from smbcore.wire.lock import LOCK_EXCLUSIVE, LOCK_FAIL_IMMEDIATELY, LOCK_UNLOCK
 from smbcore.wire.query_info import INFO_SECURITY
 from tests.memory_server import OTHER_PASSWORD, OTHER_USER, USER
 from tests.protocol.durable import OTHER_CLIENT, connected, cut, durable, granted, lease, plain, reclaimed, request
-from tests.protocol.steps import create_request, opened, turn
+from tests.protocol.steps import create_request, next_break, opened, turn
 
 REPLAY = How(flags=FLAG_REPLAY)
 NOT_FOUND = Status.OBJECT_NAME_NOT_FOUND
@@ -80,7 +80,7 @@ async def test_conflicting_opener_waits_for_the_holder_of_a_handle_lease(server)
     await turn()
     raw = await connected(server, "always")
     file_id = (await reclaimed(raw, file_id, persistent=True, leased=True)).expect().body.file_id
-    await raw.connection.breaks.get()
+    await next_break(raw)
     (await raw.close(file_id)).expect()
     (await pending.response()).expect()
 
@@ -163,7 +163,7 @@ async def test_an_open_that_was_used_is_not_replayed(server):
     first = (await durable(raw, share=7)).expect()
     (await raw.write(first.body.file_id, 0, b"x")).expect()
     pending = await raw.begin(create_request("file.txt", share=7, contexts=[request()]), REPLAY)
-    await raw.connection.breaks.get()
+    await next_break(raw)
     (await raw.acknowledge_oplock_break(first.body.file_id, OPLOCK_NONE)).expect()
     assert (await pending.response()).expect().body.file_id != first.body.file_id
 
@@ -173,7 +173,7 @@ async def test_repeated_create_while_the_first_one_waits_is_put_off(server):
     file_id = (await durable(raw, guid=b"h" * 16, share=7)).expect().body.file_id
     other = await connected(server, guid=OTHER_CLIENT)
     pending = await other.begin(_open(contexts=[request()]))
-    await raw.connection.breaks.get()
+    await next_break(raw)
     assert (await other.call(_open(contexts=[request()]), REPLAY)).status is Status.FILE_NOT_AVAILABLE
     (await raw.acknowledge_oplock_break(file_id, OPLOCK_NONE)).expect()
     first = (await pending.response()).expect()

@@ -10,7 +10,7 @@ from smbcore.nt.status import Status
 from smbcore.wire.create import OPLOCK_LEASE, CreateContext
 from smbcore.wire.create_contexts import LeaseV2
 from tests.memory_server import OTHER_PASSWORD, OTHER_USER, PASSWORD, USER
-from tests.protocol.steps import turn
+from tests.protocol.steps import next_break, turn
 
 ACCESS = FILE_GENERIC_READ | FILE_GENERIC_WRITE
 CLIENT = b"one of many user"
@@ -65,7 +65,7 @@ async def test_a_lease_key_for_two_folders_caches_neither(server):
     # 2 the same key for the file of that name in the second user's folder
     second, state = await with_lease(bob)
     assert state == 0
-    notice = await alice.connection.breaks.get()
+    notice = await next_break(alice)
     assert (notice.body.current_lease_state, notice.body.new_lease_state) == (RWH, 0)
     (await alice.acknowledge_lease_break(KEY, 0)).expect()
     # 3 asking again does not help while both are open

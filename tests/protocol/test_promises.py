@@ -14,7 +14,7 @@ from smbcore.wire.lock import LOCK_EXCLUSIVE, LOCK_FAIL_IMMEDIATELY, LOCK_UNLOCK
 from smbcore.wire.set_info import SetInfoRequest
 from smbcore.wire.write import WriteRequest
 from tests.protocol.durable import OTHER_CLIENT, connected, cut, durable, plain
-from tests.protocol.steps import create_request, turn
+from tests.protocol.steps import create_request, next_break, turn
 
 EXCLUSIVE = LOCK_EXCLUSIVE | LOCK_FAIL_IMMEDIATELY
 RH = 3
@@ -164,7 +164,7 @@ async def test_a_write_waits_until_it_is_known_that_nobody_caches(manual, databa
     other = await connected_beside(manual, database)
     handle = (await plain(other)).expect().body.file_id
     pending = await other.begin(WriteRequest(handle, 0, b"changed"))
-    await raw.connection.breaks.get()
+    await next_break(raw)
     await held_back(database, pending)
     assert database.promised() is None
 
@@ -181,7 +181,7 @@ async def test_an_opener_waits_for_the_answer_and_the_row(manual, database):
     raw, _ = await stored(manual, database)
     other = await connected_beside(manual, database)
     pending = await other.begin(create_request("file.txt"))
-    notice = (await raw.connection.breaks.get()).body
+    notice = (await next_break(raw)).body
     answer = asyncio.ensure_future(raw.acknowledge_lease_break(notice.lease_key, notice.new_lease_state))
     await held_back(database, pending)
     (await answer).expect()

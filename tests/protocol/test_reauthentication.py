@@ -32,7 +32,7 @@ from smbcore.wire.query_info import INFO_FILE, INFO_SECURITY
 from smbcore.wire.set_info import SetInfoRequest
 from tests.memory_server import OTHER_PASSWORD, OTHER_USER, PASSWORD, SHARES, USER, share_config
 from tests.protocol import durable
-from tests.protocol.steps import DIALECTS, create_request, only, opened, turn
+from tests.protocol.steps import DIALECTS, create_request, next_break, only, opened, turn
 
 KEY = b"lease key number"
 READ, HANDLE = 1, 2
@@ -62,11 +62,6 @@ async def with_batch_oplock(server, name):
     return raw, response.expect().body.file_id
 
 
-async def broken(raw):
-    async with asyncio.timeout(10):
-        return await raw.connection.breaks.get()
-
-
 def rename(raw, file_id, name):
     return raw.set_info(file_id, FILE_RENAME_INFORMATION, RenameInformation(name, 0).encode())
 
@@ -81,7 +76,7 @@ async def test_an_open_that_waits_is_made_for_whoever_asked(server, dialect):
     holder, held = await with_batch_oplock(server, "hers")
     raw = await server.tree(offer=only(dialect))
     opening = await raw.begin(create_request("hers", FILE_GENERIC_READ, FILE_OPEN))
-    await broken(holder)
+    await next_break(holder)
     await opening.pending()
     # 2 the session becomes bob's, whom the file does not admit
     await become(raw, OTHER_USER)
@@ -110,7 +105,7 @@ async def test_an_open_that_began_for_nobody_gains_nothing(make):
     holder, held = await with_batch_oplock_for_reading(server, "folder\\file")
     raw = await server.tree(user=OTHER_USER, password=OTHER_PASSWORD)
     opening = await raw.begin(create_request("folder\\file", FILE_GENERIC_READ, FILE_OPEN))
-    await broken(holder)
+    await next_break(holder)
     await become(raw, USER)
     (await holder.acknowledge_oplock_break(held, OPLOCK_LEVEL_II)).expect()
     waited = (await opening.response()).expect().body.file_id
@@ -130,7 +125,7 @@ async def test_a_durable_open_that_waits_belongs_to_whoever_asked(server):
     holder, held = await with_batch_oplock(server, "hers")
     raw = await durable.connected(server)
     asking = asyncio.get_running_loop().create_task(durable.durable(raw, name="hers", share=7, disposition=FILE_OPEN))
-    await broken(holder)
+    await next_break(holder)
     # 2 the session becomes bob's, the open is made
     await become(raw, OTHER_USER)
     (await holder.close(held)).expect()
@@ -183,7 +178,7 @@ async def test_a_rename_that_waits_is_made_for_whoever_asked(server):
     # 2 alice moves the file to her folder, which waits; the session becomes bob's
     body = SetInfoRequest(INFO_FILE, FILE_RENAME_INFORMATION, file_id, RenameInformation("folder\\a", 0).encode())
     moving = await raw.begin(body)
-    await broken(holder)
+    await next_break(holder)
     await become(raw, OTHER_USER)
     # 3 it is moved, for alice; bob cannot do it again
     (await holder.acknowledge_lease_break(KEY, READ)).expect()

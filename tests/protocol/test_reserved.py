@@ -13,7 +13,7 @@ from smbcore.nt.status import Status
 from smbcore.wire.create_contexts import DURABLE_REQUEST_V2, LEASE, LEASE_FLAG_BREAK_IN_PROGRESS, decode_lease
 from smbcore.wire.set_info import SetInfoRequest
 from tests.protocol.durable import OTHER_CLIENT, connected, cut, durable, granted, plain, reclaimed
-from tests.protocol.steps import create_request, turn
+from tests.protocol.steps import create_request, next_break, turn
 
 RH, RWH = 3, 7
 BREAK_SECONDS = 35.1
@@ -68,7 +68,7 @@ async def test_the_client_is_told_when_it_is_back(manual, info_class, data):
     pending = await other.begin(SetInfoRequest(1, info_class, handle, data))
     await turn()
     raw, _ = await back(manual, file_id)
-    notice = (await raw.connection.breaks.get()).body
+    notice = (await next_break(raw)).body
     assert (notice.current_lease_state, notice.new_lease_state) == (RH, 1)
     await raw.acknowledge_lease_break(notice.lease_key, notice.new_lease_state)
     (await pending.response()).expect()

@@ -15,7 +15,7 @@ from smbcore.server.management import Management
 from smbcore.wire.create import OPLOCK_BATCH, OPLOCK_LEASE, OPLOCK_NONE, CreateContext
 from smbcore.wire.create_contexts import LeaseV2
 from smbcore.wire.oplock_break import FLAG_ACK_REQUIRED, LeaseBreakNotification, OplockBreakNotification
-from tests.protocol.steps import create_request, turn
+from tests.protocol.steps import create_request, next_break, turn
 
 R, H, W = 1, 2, 4
 KEY = b"lease key number"
@@ -46,11 +46,6 @@ def break_message(server, **options):
     return BreakLease(lease.client_guid.hex(), lease.key.hex(), **options)
 
 
-async def notification(raw):
-    async with asyncio.timeout(10):
-        return (await raw.connection.breaks.get()).body
-
-
 async def begin(coroutine):
     task = asyncio.ensure_future(coroutine)
     await turn()
@@ -63,7 +58,7 @@ async def test_lease_is_taken_back_on_command(manual):
     await leased(raw)
     # 2 the administrator takes everything; the client is told, with its next epoch
     commanded = await begin(management(manual).handle(break_message(manual, wait=10.0)))
-    assert await notification(raw) == LeaseBreakNotification(
+    assert (await next_break(raw)).body == LeaseBreakNotification(
         new_epoch=3, flags=FLAG_ACK_REQUIRED, lease_key=KEY, current_lease_state=R | W | H, new_lease_state=0
     )
     assert not commanded.done()
@@ -79,7 +74,7 @@ async def test_only_writes_are_taken_back(manual):
     raw = await manual.tree()
     await leased(raw)
     commanded = await begin(management(manual).handle(break_message(manual, keep="RH", wait=10.0)))
-    assert (await notification(raw)).new_lease_state == R | H
+    assert (await next_break(raw)).body.new_lease_state == R | H
     (await raw.acknowledge_lease_break(KEY, R | H)).expect()
     assert (await commanded).count == 1
     assert only_open(manual).lease.row()["state"] == "RH"
@@ -90,7 +85,7 @@ async def test_command_without_a_wait_answers_at_once(manual):
     await leased(raw)
     reply = await management(manual).handle(break_message(manual))
     assert (reply.count, reply.detail) == (0, "The client did not answer in time.")
-    await notification(raw)
+    await next_break(raw)
     (await raw.acknowledge_lease_break(KEY, 0)).expect()
 
 
@@ -133,7 +128,7 @@ async def test_polite_close_waits_for_what_the_client_writes_back(manual):
     key = only_open(manual).key
     # 2 it is asked to write back, and does so before it acknowledges
     closing = await begin(management(manual).handle(CloseOpen(key, "test", polite_wait=10.0)))
-    await notification(raw)
+    await next_break(raw)
     (await raw.write(file_id, 0, b"unsaved")).expect()
     assert not closing.done()
     (await raw.acknowledge_lease_break(KEY, 0)).expect()
@@ -160,7 +155,7 @@ async def test_polite_close_of_an_oplock(manual):
     raw = await manual.tree()
     file_id = (await raw.create("file.txt", ACCESS, FILE_OPEN_IF, oplock=OPLOCK_BATCH)).expect().body.file_id
     closing = await begin(management(manual).handle(CloseOpen(only_open(manual).key, polite_wait=10.0)))
-    assert await notification(raw) == OplockBreakNotification(OPLOCK_NONE, file_id)
+    assert (await next_break(raw)).body == OplockBreakNotification(OPLOCK_NONE, file_id)
     (await raw.acknowledge_oplock_break(file_id, OPLOCK_NONE)).expect()
     assert (await closing).count == 1
     assert not manual.server.opens
@@ -170,7 +165,7 @@ async def test_polite_close_when_the_client_closes_by_itself(manual):
     raw = await manual.tree()
     file_id = await leased(raw)
     closing = await begin(management(manual).handle(CloseOpen(only_open(manual).key, polite_wait=10.0)))
-    await notification(raw)
+    await next_break(raw)
     (await raw.close(file_id)).expect()
     assert await closing == Done("The client has closed it by itself.", 1)
 
@@ -187,7 +182,7 @@ async def test_who_waits_for_a_lease_is_told(manual):
     await leased(one)
     assert await management(manual).handle(ListWaiting()) == Waiting({})
     opening = await two.begin(create_request("file.txt", ACCESS))
-    await notification(one)
+    await next_break(one)
     await turn()
     message = break_message(manual)
     assert await management(manual).handle(ListWaiting()) == Waiting(
