@@ -15,6 +15,7 @@ from sqlalchemy.exc import DBAPIError
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from appliance.advice import advice
 from appliance.problems import FieldError, Problem
 from smbcore.state.errors import ConflictError, NotFoundError, StateError
 
@@ -86,7 +87,7 @@ def problem_of(error: Exception) -> Problem:
 
 def _invalid_request(error: RequestValidationError) -> Problem:
     errors = tuple(
-        FieldError(".".join(str(part) for part in item["loc"][1:]) or str(item["loc"][0]), _sentence(item["msg"]))
+        FieldError(".".join(str(part) for part in item["loc"][1:]) or str(item["loc"][0]), advice(item))
         for item in error.errors()
     )
     is_unreadable = any(item["type"] == "json_invalid" for item in error.errors())
@@ -94,10 +95,6 @@ def _invalid_request(error: RequestValidationError) -> Problem:
         return Problem(400, "unreadable", "The request cannot be read", "The body is not JSON.")
     detail = f"{errors[0].field}: {errors[0].message}"
     return Problem(422, "invalid-input", "The input cannot be used", detail, errors)
-
-
-def _sentence(text: str) -> str:
-    return text if text.endswith(".") else f"{text}."
 
 
 class LastResort:

@@ -17,7 +17,7 @@ from fastapi import Depends, Header, Query, Request
 from fastapi.security import APIKeyCookie, HTTPBearer
 from pydantic import BaseModel
 
-from appliance.problems import Problem, forbidden, unauthenticated
+from appliance.problems import Problem, forbidden, invalid, unauthenticated
 from appliance.security.browser import CSRF_HEADER, SESSION_COOKIE, check_csrf
 from appliance.services.paging import LARGEST_PAGE, PageRequest
 from appliance.services.people import conflict
@@ -162,10 +162,12 @@ def showing_current(read: Callable[[], BaseModel]) -> Iterator[None]:
         raise problem from error
 
 
-def given(change: BaseModel) -> dict[str, Any]:
-    """Return the fields that a merge patch names; null is not a value of any of ours."""
-    values = {name: getattr(change, name) for name in change.model_fields_set}
-    empty = [name for name, value in values.items() if value is None]
-    if empty:
-        raise Problem(422, "invalid-input", "The input cannot be used", f"{empty[0]} cannot be null.")
+def given(change: BaseModel, inside: str = "") -> dict[str, Any]:
+    """Return the fields that a merge patch names, also of objects in it; null is not a value of any of ours."""
+    values: dict[str, Any] = {}
+    for name in change.model_fields_set:
+        value = getattr(change, name)
+        if value is None:
+            raise invalid(f"{inside}{name}", f"{inside}{name} cannot be null.")
+        values[name] = given(value, f"{inside}{name}.") if isinstance(value, BaseModel) else value
     return values

@@ -8,7 +8,8 @@ from pydantic import ConfigDict, Field
 
 from appliance.models.activity import Handle
 from appliance.models.common import Id, Input, Shape
-from smbcore.state.quotas import MOST_ENTRIES
+from appliance.models.options import with_options
+from smbcore.state.configuration import ShareOptions
 
 _PRINCIPAL = "`everyone`, `user:NAME`, `group:NAME` or `sid:S-1-…`."
 _LEVEL = "`read`, `change` (read, write, delete), `full` (also permissions), or `deny`, which wins over all others."
@@ -23,80 +24,16 @@ class AccessLine(Input):
     level: Level = Field(description=_LEVEL)
 
 
+@with_options(ShareOptions)
 class ShareOptionsShape(Input):
     """What a share can be told beyond its main fields."""
 
-    hide_dot_files: bool = Field(default=False, description="Show files whose name begins with a dot as hidden.")
-    hide_files: list[str] = Field(
-        default=[], description="Wildcard patterns of file names that are shown as hidden.", max_length=100
-    )
-    streams: bool = Field(default=True, description="Offer alternate data streams.")
-    change_notify: bool = Field(default=True, description="Let clients watch directories for changes.")
-    inotify: bool = Field(
-        default=True, description="Report changes made on the server itself to clients that watch a directory."
-    )
-    oplocks: bool = Field(default=True, description="Grant opportunistic locks, so that clients may cache.")
-    leases: bool = Field(default=True, description="Grant leases, so that clients may cache across several handles.")
-    durable: bool = Field(
-        default=True, description="Grant durable handles, which survive a short loss of the connection."
-    )
-    delete_readonly: bool = Field(default=False, description="Let files with the read-only attribute be deleted.")
-    case_sensitive: bool = Field(default=False, description="Tell names apart that differ only in case.")
-    canonical_inheritance: bool = Field(
-        default=True,
-        description="Drop the mark of automatic inheritance from a list that a client sets without asking for it.",
-    )
-    hidden_eas: list[str] = Field(
-        default=[], description="Names of extended attributes that clients neither see nor set.", max_length=100
-    )
-    keep_creation_time: bool = Field(
-        default=True,
-        description="Let a file that is made anew under a name keep the creation time of the one that had it seconds "
-        "before.",
-    )
-    personal_folders: bool = Field(
-        default=False,
-        description="Show every user only a folder of their own in the share's folder, made when they first connect.",
-    )
-    kernel_oplocks: bool = Field(
-        default=False,
-        description="Let clients cache a file only while no program on the server itself has it open; that one waits "
-        "for them.",
-    )
-    posix_locks: bool = Field(
-        default=False,
-        description="Let byte-range locks of clients and those of programs on the server itself exclude each other.",
-    )
-    rename_beside_delete: bool = Field(
-        default=False,
-        description="Let files be renamed in a folder that a client has open for deletion, as Windows Server 2025 "
-        "does.",
-    )
-    delayed_write_time: bool = Field(
-        default=False, description="Show the time of a write two seconds late, as older servers did."
-    )
-    size_limit_mib: int = Field(
-        default=0,
-        description="How many MiB all files together may take, named streams included; 0 for as many as the disk has.",
-    )
-    quota: str = Field(
-        default="off",
-        description="Whether space is counted for each owner of files (track), and limited too (enforce).",
-    )
-    quota_limit: int = Field(
-        default=-1,
-        description="How many bytes an owner without a limit of his own may take; -1 for any number.",
-    )
-    quota_threshold: int = Field(
-        default=-1,
-        description="From how many bytes on such an owner is shown as close to his limit; -1 for never.",
-    )
-    quota_entries: list[str] = Field(
-        default=[],
-        description="Limits of single owners: SID, threshold and limit in bytes, time of the change; set with "
-        "`quotas`.",
-        max_length=MOST_ENTRIES,
-    )
+
+@with_options(ShareOptions, missing="none")
+class ShareOptionsChange(Input):
+    """Options to change; those that are left out stay as they are."""
+
+    model_config = ConfigDict(strict=True)
 
 
 class ShareFields(Input):
@@ -137,7 +74,7 @@ class ShareChange(Input):
     abe: bool | None = Field(default=None, description="Files that a user may not read do not appear in listings.")
     continuously_available: bool | None = Field(default=None, description="Persistent handles are granted.")
     guest_ok: bool | None = Field(default=None, description="Guests are admitted.")
-    options: dict[str, bool | int | str | list[str]] | None = Field(
+    options: ShareOptionsChange | None = Field(
         default=None, description="Options to change, by name; those left out stay as they are."
     )
     access: list[AccessLine] | None = Field(default=None, description="The whole access list anew.", max_length=500)

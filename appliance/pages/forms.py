@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from pydantic import ValidationError
-from pydantic_core import ErrorDetails
 
+from appliance.advice import advice, sentence
 from appliance.problems import Problem
 from smbcore.state.errors import ConflictError, StateError
 
@@ -38,11 +38,11 @@ class FormErrors:
         except ConflictError as error:
             self.summary = error.message
         except StateError as error:
-            self._note(inputs.get(error.field, error.field), _sentence(error.message))
+            self._note(inputs.get(error.field, error.field), sentence(error.message))
         except ValidationError as error:
             for item in error.errors():
                 name = str(item["loc"][0]) if item["loc"] else ""
-                self._note(inputs.get(name, name), _advice(item))
+                self._note(inputs.get(name, name), advice(item))
         except Problem as problem:
             if problem.status not in _REFUSED:
                 raise
@@ -56,25 +56,3 @@ class FormErrors:
             self.fields.setdefault(name, message)
         else:
             self.summary = message
-
-
-def _advice(error: ErrorDetails) -> str:
-    """Return what to do about an input that has not the wanted shape."""
-    limits = error.get("ctx", {})
-    match error["type"]:
-        case "string_too_short":
-            least = limits.get("min_length", 1)
-            return "This is needed." if least == 1 else f"Give at least {least} characters."
-        case "string_too_long":
-            return f"Give at most {limits.get('max_length')} characters."
-        case "int_parsing" | "int_type" | "int_from_float":
-            return "Give a whole number."
-        case "int_parsing_size":
-            return "That is too large a number."
-    return _sentence(error["msg"])
-
-
-def _sentence(text: str) -> str:
-    """Begin with a capital letter and end with a full stop."""
-    text = text[:1].upper() + text[1:]
-    return text if text.endswith(".") else f"{text}."

@@ -29,19 +29,27 @@ PURPOSES = (
 )
 FLAGS = ("enabled", "read_only", "browsable", "encrypt", "abe", "continuously_available", "guest_ok")
 OPTIONS = (
-    "hide_dot_files",
-    "streams",
-    "change_notify",
-    "inotify",
-    "oplocks",
-    "leases",
-    "durable",
-    "delete_readonly",
-    "case_sensitive",
-    "personal_folders",
-    "kernel_oplocks",
-    "posix_locks",
-    "rename_beside_delete",
+    ("durable", "Grant durable handles", "Open files survive a short loss of the connection."),
+    ("leases", "Grant leases", "Clients may cache across several handles."),
+    ("oplocks", "Grant opportunistic locks", "Older clients may cache."),
+    ("change_notify", "Tell clients about changes", "Clients may watch folders."),
+    ("inotify", "Report changes made on the server itself", ""),
+    ("streams", "Offer alternate data streams", "Windows and macOS keep extra data in them."),
+    ("hide_dot_files", "Show files that begin with a dot as hidden", ""),
+    ("delete_readonly", "Let read-only files be deleted", ""),
+    ("case_sensitive", "Tell names apart that differ only in case", ""),
+    ("personal_folders", "A folder of their own for every user", "Users see nothing else of the share."),
+    (
+        "kernel_oplocks",
+        "Clients cache only what no program on the server has open",
+        "For folders that programs on the server work in, too.",
+    ),
+    ("posix_locks", "Locks of clients and of programs on the server exclude each other", ""),
+    (
+        "rename_beside_delete",
+        "Rename in folders that a client has open for deletion",
+        "As Windows Server 2025 allows it.",
+    ),
 )
 _ACCESS = "access:"
 _SHOWN = 100
@@ -118,7 +126,7 @@ def change(page: Page, name: str, form: Posted) -> Response:
     with errors.noted({"options.size_limit_mib": "size_limit"}):
         changes = _given(form)
         changes["access"] = [AccessLine.model_validate(line) for line in changes["access"]]
-        changes["options"] = {option: ticked(form, f"option:{option}") for option in OPTIONS}
+        changes["options"] = _options(form)
         changes["options"] |= space.options_of(form)
         version = text(form, "version")
         saved = shares.change_share(page.work, name, changes, int(version) if version.isdecimal() else -1)
@@ -172,8 +180,11 @@ def _levels(form: FormData) -> dict[str, str]:
 def _echo(form: FormData) -> dict[str, Any]:
     """Return what was typed, to be shown again."""
     values = _given(form) | {"create_folder": ticked(form, "create_folder")}
-    options = {option: ticked(form, f"option:{option}") for option in OPTIONS}
-    return values | {"options": options, "space": space.echo(form)}
+    return values | {"options": _options(form), "space": space.echo(form)}
+
+
+def _options(form: FormData) -> dict[str, bool]:
+    return {name: ticked(form, f"option:{name}") for name, _, _ in OPTIONS}
 
 
 def _draw_form(
@@ -189,6 +200,7 @@ def _draw_form(
         levels=levels,
         principals=principals,
         purposes=PURPOSES,
+        options=OPTIONS,
         errors=errors,
     )
 

@@ -20,7 +20,6 @@ from smbcore.state.quotas import MOST_BYTES, NO_LIMIT
 router = APIRouter(prefix="/shares/{name}/quotas")
 
 _MIB = 1 << 20
-_LARGEST_SIZE_LIMIT = 1 << 40
 
 
 def usage_or_reason(page: PageContext, name: str) -> tuple[ShareUsage | None, str]:
@@ -42,8 +41,6 @@ def options_of(form: FormData) -> dict[str, Any]:
         if limit % _MIB:
             raise invalid("size_limit", "Give a whole number of MiB, or nothing for no limit.")
         found["size_limit_mib"] = limit // _MIB
-        if found["size_limit_mib"] > _LARGEST_SIZE_LIMIT:
-            raise invalid("size_limit", f"That is too much: give at most {_LARGEST_SIZE_LIMIT} MiB.")
     if "quota" in form:
         found["quota"] = text(form, "quota")
     for name in ("quota_limit", "quota_threshold"):

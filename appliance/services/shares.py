@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, func, select
 
-from appliance.models.shares import AccessLine, Share, ShareCreate, ShareImpact, ShareOptionsShape
+from appliance.models.shares import AccessLine, Share, ShareCreate, ShareImpact
 from appliance.problems import not_found
 from appliance.services import closing, space
 from appliance.services.activity import ActivityFilter, list_opens, share_usage
@@ -17,7 +17,7 @@ from appliance.services.paging import LARGEST_PAGE, PageRequest
 from appliance.services.words import plural
 from appliance.services.work import Deed, Work, note_changes
 from smbcore.state import shares
-from smbcore.state.configuration import ShareAccess, ShareConfig, ShareOptions
+from smbcore.state.configuration import ShareAccess, ShareConfig
 from smbcore.state.options import dump
 from smbcore.state.schema import tcon
 
@@ -53,9 +53,7 @@ def create_share(work: Work, wanted: ShareCreate) -> Saved:
     with work.change(deed) as connection:
         prepare_folder(wanted.path, create=wanted.create_folder)
         values = wanted.model_dump(exclude={"create_folder", "options", "access"})
-        new = shares.NewShare(
-            **values, options=ShareOptions(**_option_values(wanted.options)), access=_access(wanted.access)
-        )
+        new = shares.NewShare(**values, options=wanted.options.model_dump(), access=_access(wanted.access))
         name = shares.create_share(connection, new, now=work.now).name
     return _saved(work, name)
 
@@ -122,22 +120,6 @@ def _access(lines: list[AccessLine]) -> tuple[ShareAccess, ...]:
     return tuple(ShareAccess(line.principal, line.level) for line in lines)
 
 
-def _option_values(options: ShareOptionsShape) -> dict[str, Any]:
-    values = options.model_dump()
-    return {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
-
-
-def _as_lists(values: dict[str, Any]) -> dict[str, Any]:
-    return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
-
-
 def _shape(found: ShareConfig, usage: Mapping[str, tuple[int, int]]) -> Share:
     sessions, opens = usage.get(found.name.casefold(), (0, 0))
-    values = asdict(found) | {
-        "id": str(found.id),
-        "options": ShareOptionsShape(**_as_lists(asdict(found.options))),
-        "access": [AccessLine.model_validate(asdict(line)) for line in found.access],
-        "sessions": sessions,
-        "opens": opens,
-    }
-    return Share.model_validate(values)
+    return Share.model_validate(asdict(found) | {"id": str(found.id), "sessions": sessions, "opens": opens})

@@ -16,7 +16,7 @@ from smbcore.state.engine import reading
 from smbcore.state.errors import ConfigurationError, KeyFileError
 from smbcore.state.keyfile import KeyFile
 from smbcore.state.options import OptionError, option, parse
-from smbcore.state.quotas import MOST_BYTES, parse_entries
+from smbcore.state.quotas import MOST_BYTES, MOST_ENTRIES, parse_entries
 from smbcore.state.schema import (
     account,
     group_,
@@ -37,7 +37,7 @@ class ShareOptions:
     """What a share can be told beyond its columns; stored as JSON in share.options."""
 
     hide_dot_files: bool = option(False, "Show files whose name begins with a dot as hidden.")
-    hide_files: tuple[str, ...] = option((), "Wildcard patterns of file names that are shown as hidden.")
+    hide_files: tuple[str, ...] = option((), "Wildcard patterns of file names that are shown as hidden.", maximum=100)
     streams: bool = option(True, "Offer alternate data streams.")
     change_notify: bool = option(True, "Let clients watch directories for changes.")
     inotify: bool = option(
@@ -52,7 +52,9 @@ class ShareOptions:
     canonical_inheritance: bool = option(
         True, "Drop the mark of automatic inheritance from a list that a client sets without asking for it."
     )
-    hidden_eas: tuple[str, ...] = option((), "Names of extended attributes that clients neither see nor set.")
+    hidden_eas: tuple[str, ...] = option(
+        (), "Names of extended attributes that clients neither see nor set.", maximum=100
+    )
     keep_creation_time: bool = option(
         True, "Let a file that is made anew under a name keep the creation time of the one that had it seconds before."
     )
@@ -95,7 +97,9 @@ class ShareOptions:
         maximum=MOST_BYTES,
     )
     quota_entries: tuple[str, ...] = option(
-        (), "Limits of single owners: SID, threshold and limit in bytes, time of the change; set with `quotas`."
+        (),
+        "Limits of single owners: SID, threshold and limit in bytes, time of the change; set with `quotas`.",
+        maximum=MOST_ENTRIES,
     )
 
     def __post_init__(self) -> None:
@@ -179,9 +183,9 @@ class Settings:
     server_guid: str = option("", "The server's GUID, given once at initialisation.")
     machine_sid: str = option("", "The SID that all account SIDs begin with, given once at initialisation.")
     node_id: str = option("", "This node's UUID, given once at initialisation.")
-    server_name: str = option("HOLDFAST", "The server's NetBIOS name, up to 15 characters.")
-    workgroup: str = option("WORKGROUP", "The workgroup that the server appears in.")
-    server_comment: str = option("Holdfast", "What network browsers show beside the server's name.")
+    server_name: str = option("HOLDFAST", "The server's NetBIOS name, up to 15 characters.", maximum=15)
+    workgroup: str = option("WORKGROUP", "The workgroup that the server appears in.", maximum=15)
+    server_comment: str = option("Holdfast", "What network browsers show beside the server's name.", maximum=256)
     min_dialect: str = option("2.1", "The oldest SMB dialect that is spoken.", choices=DIALECTS)
     max_dialect: str = option("3.1.1", "The newest SMB dialect that is spoken.", choices=DIALECTS)
     signing_required: bool = option(True, "Refuse sessions whose messages are not signed.")

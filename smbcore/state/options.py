@@ -28,7 +28,10 @@ class OptionError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class OptionInfo:
-    """What people should know about one option."""
+    """What people should know about one option.
+
+    minimum, maximum  limits of a number; `maximum` also of how many characters a text or entries a list may have
+    """
 
     name: str
     type: str  # bool | int | str | list
@@ -97,18 +100,23 @@ def _check(info: OptionInfo, value: Any) -> Any:
     if info.type == "list":
         if not isinstance(value, (list, tuple)) or not all(isinstance(entry, str) and entry for entry in value):
             raise OptionError(info.name, "must be a list of texts")
-        return tuple(value)
-    if type(value).__name__ != info.type:
+        value = tuple(value)
+    elif type(value).__name__ != info.type:
         raise OptionError(info.name, f"must be {_KIND_WORDS[info.type]}, not {value!r}")
     if info.choices and value not in info.choices:
         raise OptionError(info.name, f"must be one of {', '.join(info.choices)}")
     if info.minimum is not None and value < info.minimum:
         raise OptionError(info.name, f"must be at least {info.minimum}")
-    if info.maximum is not None and value > info.maximum:
-        raise OptionError(info.name, f"must be at most {info.maximum}")
+    if info.maximum is not None and (value if info.type == "int" else len(value)) > info.maximum:
+        raise OptionError(info.name, _MOST_WORDS[info.type].format(info.maximum))
     return value
 
 
+_MOST_WORDS: Mapping[str, str] = {
+    "int": "must be at most {}",
+    "str": "must have at most {} characters",
+    "list": "must have at most {} entries",
+}
 _KIND_WORDS: Mapping[str, str] = {
     "bool": "true or false",
     "int": "a whole number",

@@ -54,7 +54,7 @@ class NewShare:
     abe: bool = True
     continuously_available: bool = False
     guest_ok: bool = False
-    options: ShareOptions = field(default_factory=ShareOptions)
+    options: ShareOptions | Mapping[str, Any] = field(default_factory=ShareOptions)
     access: tuple[ShareAccess, ...] = ()
 
 

@@ -84,10 +84,40 @@ async def test_options_that_are_left_out_stay(api, folder):
     assert (options["hide_dot_files"], options["streams"], options["leases"]) == (True, False, True)
 
 
-async def test_null_is_not_a_value(api, folder):
+@pytest.mark.parametrize(
+    ("option", "value", "words"),
+    [
+        ("quota", "perhaps", "Must be 'off', 'track' or 'enforce'."),
+        ("size_limit_mib", -5, "Must be at least 0."),
+        ("quota_limit", 1 << 63, "Must be at most 9223372036854775807."),
+        ("size_limit_mib", 1.5, "Give a whole number."),
+        ("streams", "perhaps", "Must be true or false."),
+        ("hide_files", ["*.tmp"] * 101, "Give at most 100 entries."),
+        ("hide_files", "*.tmp", "Must be a list."),
+        ("hide_files", [""], "must be a list of texts"),
+        ("quota_entries", ["x"], "a limit has a SID and three numbers, not 'x'"),
+        ("strems", True, "There is no such field."),
+    ],
+)
+async def test_options_that_are_not_possible_are_refused_by_name(api, folder, option, value, words):
+    blamed = [{"pointer": f"/options/{option}", "detail": words}]
+    wanted = {"options": {option: value}}
+    refused = await api.post("/api/v1/shares", json={"name": "docs", "path": folder} | wanted)
+    assert (refused.status_code, refused.json().get("errors")) == (422, blamed)
     await make_share(api, folder)
-    answer = await api.patch("/api/v1/shares/docs", json={"comment": None}, headers={"If-Match": "*"})
+    refused = await api.patch("/api/v1/shares/docs", json=wanted, headers={"If-Match": '"v1"'})
+    assert (refused.status_code, refused.json().get("errors")) == (422, blamed)
+    assert (await api.get("/api/v1/shares/docs")).json()["version"] == 1
+
+
+@pytest.mark.parametrize(
+    ("change", "pointer"), [({"comment": None}, "/comment"), ({"options": {"quota": None}}, "/options/quota")]
+)
+async def test_null_is_not_a_value(api, folder, change, pointer):
+    await make_share(api, folder)
+    answer = await api.patch("/api/v1/shares/docs", json=change, headers={"If-Match": "*"})
     assert answer.status_code == 422
+    assert [error["pointer"] for error in answer.json()["errors"]] == [pointer]
 
 
 async def test_a_share_is_removed_but_not_its_folder(api, folder, tmp_path):

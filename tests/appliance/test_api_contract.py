@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 from fastapi.routing import APIRoute
 
 import appliance
-from appliance.models.shares import ShareOptionsShape
 from appliance.pages.rendering import STATIC_FOLDER
 from appliance.problems import KINDS
 from appliance.services.scopes import SCOPES
-from smbcore.state.configuration import ShareOptions
+from smbcore.state.configuration import IDENTITY_SETTINGS, Settings, ShareOptions
 from smbcore.state.options import describe
 
 ROOT = Path(appliance.__file__).parent
@@ -87,13 +87,33 @@ async def test_the_description_is_served_by_ourselves(api):
     assert "http" not in json.dumps(found["info"])
 
 
-def test_share_options_are_those_of_the_server():
-    server = {item.name: (item.default, item.doc) for item in describe(ShareOptions)}
-    ours = {
-        name: (tuple(field.default) if isinstance(field.default, list) else field.default, field.description)
-        for name, field in ShareOptionsShape.model_fields.items()
-    }
-    assert ours == server
+@pytest.mark.parametrize(
+    ("shape", "options"),
+    [
+        ("ShareOptionsShape", ShareOptions),
+        ("ShareOptionsChange", ShareOptions),
+        ("ServerSettings", Settings),
+        ("SettingsChange", Settings),
+    ],
+)
+async def test_options_are_described_as_the_server_declares_them(service, shape, options):
+    fields = service.app.openapi()["components"]["schemas"][shape]["properties"]
+    known = {info.name: info for info in describe(options) if info.name not in IDENTITY_SETTINGS}
+    assert set(fields) - {"version"} == set(known)
+    for name, info in known.items():
+        assert fields[name]["description"] == info.doc
+        kind = fields[name].get("anyOf", [fields[name]])[0]
+        assert kind["type"] == {"bool": "boolean", "int": "integer", "str": "string", "list": "array"}[info.type], name
+        assert tuple(kind.get("enum", ())) == info.choices, name
+        most = kind.get("maximum", kind.get("maxLength", kind.get("maxItems")))
+        for said, limit in ((kind.get("minimum"), info.minimum), (most, info.maximum)):
+            assert said == (limit if limit is None else float(limit)), name  # FastAPI writes limits as floats
+
+
+async def test_options_that_a_new_share_leaves_out_have_the_default_of_the_server(service):
+    fields = service.app.openapi()["components"]["schemas"]["ShareOptionsShape"]["properties"]
+    defaults = json.loads(json.dumps(asdict(ShareOptions())))
+    assert {name: field["default"] for name, field in fields.items()} == defaults
 
 
 def test_every_problem_that_is_raised_is_explained():

@@ -5,12 +5,9 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import select, update
 
-from appliance.models.settings import ServerSettings, SettingsChange
 from appliance.synthetic import fill
 from smbcore.control.messages import ReloadConfiguration
-from smbcore.state.configuration import IDENTITY_SETTINGS, Settings
 from smbcore.state.engine import writing
-from smbcore.state.options import describe
 from smbcore.state.schema import session, setting
 from tests.appliance.conftest import inputs_of
 
@@ -39,12 +36,6 @@ async def test_settings_are_changed_told_to_the_core_and_recorded(service, api):
     assert service.core.heard == [ReloadConfiguration()]
     record = (await api.get("/api/v1/audit?action=settings.change")).json()["items"][0]
     assert record["detail"]["changes"] == {"min_dialect": "3.0", "durable_timeout_s": 120}
-
-
-def test_every_setting_but_the_identity_can_be_read_and_changed():
-    names = {info.name for info in describe(Settings)} - IDENTITY_SETTINGS
-    assert set(ServerSettings.model_fields) == names | {"version"}
-    assert set(SettingsChange.model_fields) == names
 
 
 async def test_only_what_is_named_is_stored(service, api):

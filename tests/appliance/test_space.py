@@ -252,6 +252,7 @@ async def test_limits_of_users_are_set_and_removed_on_a_page(service, browser, f
         ("size_limit", "-1"),
         ("size_limit", "many"),
         ("size_limit", "1.5"),
+        ("size_limit", str((1 << 40) + 1)),
         ("quota_limit", "-1.5"),
         ("quota_threshold", "9" * 30),
     ],

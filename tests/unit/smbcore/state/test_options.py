@@ -37,11 +37,13 @@ def test_what_differs_is_stored_and_comes_back():
         (ShareOptions, {"hide_files": "*.tmp"}, "hide_files"),
         (ShareOptions, {"hide_files": [""]}, "hide_files"),
         (ShareOptions, {"hide_files": [1]}, "hide_files"),
+        (ShareOptions, {"hide_files": ["*"] * 101}, "hide_files"),
         (Settings, {"max_io_size": True}, "max_io_size"),
         (Settings, {"max_io_size": 65_535}, "max_io_size"),
         (Settings, {"max_io_size": 8_388_609}, "max_io_size"),
         (Settings, {"min_dialect": "1.0"}, "min_dialect"),
         (Settings, {"server_name": None}, "server_name"),
+        (Settings, {"server_name": "A" * 16}, "server_name"),
     ],
 )
 def test_what_has_no_meaning_is_refused_by_name(cls, values, option):
