@@ -47,12 +47,15 @@ class Claims:
             return True
         if offset >= _BEYOND or offset == beyond:
             return True
+        is_first = self._shared is None and node.key not in self._descriptors
         descriptor, can_exclude = self._descriptor(node)
         if kind == CLAIM_EXCLUSIVE and not can_exclude:
             kind = CLAIM_SHARED
         try:
             fcntl.fcntl(descriptor, fcntl.F_OFD_SETLK, _lock(kind, offset, beyond))
         except OSError as error:
+            if is_first:
+                self._drop(node)
             if error.errno in _TAKEN:
                 return False
             raise

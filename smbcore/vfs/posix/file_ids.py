@@ -86,7 +86,7 @@ class FileIds:
         try:
             while self._waiting:
                 await self._walk()
-        except (OSError, NtError) as error:
+        except Exception as error:
             for future in itertools.chain.from_iterable(self._waiting.values()):
                 if not future.done():
                     future.set_exception(error)
@@ -146,8 +146,11 @@ class FileIds:
                     continue
                 path = (*at, name)
                 if entry.is_dir(follow_symlinks=False):
+                    try:
+                        inside = entry.stat(follow_symlinks=False)  # another device where something is mounted
+                    except FileNotFoundError:
+                        continue
                     below.append(path)
-                    inside = entry.stat(follow_symlinks=False)  # another device where something is mounted
                     place = (
                         None
                         if inside.st_dev == device

@@ -103,6 +103,16 @@ async def test_a_lock_of_a_program_refuses_a_client(lab: Lab, program: Program) 
     await opened.close()
 
 
+async def test_refused_locks_keep_no_file_open(lab: Lab, program: Program) -> None:
+    assert program.lock(0, 0)
+    before = len(os.listdir("/proc/self/fd"))
+    opened = await lab.open("f")
+    with lab.fails("LOCK_NOT_GRANTED"):
+        await lab.lock(opened, 10, 10)
+    await opened.close()
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
 async def test_shared_locks_of_both_get_along(lab: Lab, program: Program) -> None:
     opened = await lab.open("f")
     assert program.lock(10, 10, fcntl.F_RDLCK)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -86,6 +88,35 @@ async def test_who_asks_in_the_middle_of_a_walk_gets_a_whole_one(
     assert [os.stat(share.joinpath(*path)).st_ino for path in paths] == inodes
     assert await status_of(first) == "OBJECT_NAME_NOT_FOUND"
     assert posix.ids.walks == 2
+
+
+async def test_directory_that_vanishes_hides_no_other(
+    posix: PosixBackend, share: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A directory goes between the look at its name and the look at itself; what is beside it is walked all the same."""
+    inodes = fill(share, 10, 1)
+    (share / "brief").mkdir()
+    real = os.scandir
+
+    @contextlib.contextmanager
+    def vanish(directory: int) -> Iterator[list[os.DirEntry[str]]]:
+        entries = list(real(directory))
+        if (share / "brief").exists():
+            (share / "brief").rmdir()
+        yield entries
+
+    monkeypatch.setattr(file_ids.os, "scandir", vanish)
+    assert [os.stat(share.joinpath(*await path_of(posix, inode))).st_ino for inode in inodes] == inodes
+
+
+async def test_failure_of_a_walk_reaches_all_who_ask(posix: PosixBackend, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_directory: int) -> object:
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr(file_ids.os, "scandir", fail)
+    work = [asyncio.ensure_future(posix.open_by_id(2**40 + number)) for number in range(2)]
+    done, _ = await asyncio.wait(work, timeout=10)
+    assert [str(one.exception()) for one in done] == ["a bug", "a bug"]
 
 
 async def test_file_that_moved_is_found_where_it_is(posix: PosixBackend, share: Path) -> None:
