@@ -36,6 +36,9 @@ TOTAL: Final = 512
 KEPT: Final = 20_000
 """Records of refusals that stay, of each action."""
 
+MOST_WAITING: Final = TOTAL + PER_ADDRESS
+"""Records that wait for a database that takes none; what comes then is in the server's log only."""
+
 _TIDY_EVERY: Final = 500
 
 MANY: Final = "many"
@@ -123,8 +126,12 @@ class Incidents:
         else:
             entry.count += 1
             entry.last_at = now
-        self._changed[entry] = None
+        self._wait(entry)
         return is_news
+
+    def _wait(self, entry: _Entry) -> None:
+        if len(self._changed) < MOST_WAITING or entry in self._changed:
+            self._changed[entry] = None
 
     def _within_limits(self, incident: Incident) -> Incident:
         """Return the incident, or the one that stands for too many of the kind."""
@@ -158,10 +165,9 @@ class Incidents:
             pending.entry.number = number
 
     def put_back(self, batch: Iterable[Pending]) -> None:
-        """It could not be stored: try again with the next batch. There are never more than the limits let in."""
+        """It could not be stored: try again with the next batch."""
         for pending in batch:
-            if len(self._changed) < TOTAL + PER_ADDRESS:
-                self._changed[pending.entry] = None
+            self._wait(pending.entry)
 
 
 def write(engine: Engine, batch: Iterable[Pending], kept: int = KEPT) -> list[int]:

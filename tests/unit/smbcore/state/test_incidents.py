@@ -13,7 +13,7 @@ from smbcore.nt.clock import ManualClock
 from smbcore.state import audit, outbox
 from smbcore.state.engine import writing
 from smbcore.state.errors import StateUnavailableError
-from smbcore.state.incidents import MANY, PER_ADDRESS, TOTAL, WINDOW, Incident, Incidents, write
+from smbcore.state.incidents import MANY, MOST_WAITING, PER_ADDRESS, TOTAL, WINDOW, Incident, Incidents, write
 from smbcore.state.mirror import FLUSH_INTERVAL, Mirror
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
@@ -125,6 +125,22 @@ def test_memory_is_given_back_after_the_window():
     clock.advance(WINDOW + 1)
     incidents.report(STOLEN)
     assert (len(incidents._entries), incidents._by_address, incidents.pending) == (1, {"10.0.0.7": 1}, 1)
+
+
+def test_memory_is_bounded_while_nothing_can_be_stored():
+    clock = ManualClock()
+    incidents = Incidents(clock)
+    for hour in range(10):
+        for number in range(TOTAL):
+            incidents.report(Incident("sign_in", "", f"10.{hour}.{number >> 8}.{number & 255}"))
+        clock.advance(3600)
+    assert incidents.pending == MOST_WAITING
+    batch = incidents.take()
+    assert batch[0].incident.address == "10.0.0.0"
+    incidents.report(STOLEN)
+    incidents.put_back(batch)
+    assert incidents.pending == MOST_WAITING
+    assert incidents.take()[0].incident == STOLEN
 
 
 async def test_a_failing_database_delays_records_and_loses_none(mirror):
