@@ -4,7 +4,8 @@ Theory of operation. One inotify descriptor per volume, opened with the first wa
 directory is known by the kernel's watch number and by its path in the volume; the path follows renames, because the
 directory that holds it (or its own move) tells of them. For a whole tree every directory below gets a watch, new ones
 as they appear, up to a bound of ours and one of the kernel's; beyond it only the upper ones tell, and the log says so
-once. Who asks for a directory that cannot be watched itself hears that. What our own process does is reported by the
+once. Who asks for a directory that cannot be watched itself hears that. When the kernel has lost news, the tree is
+looked at again. What our own process does is reported by the
 kernel too: telling it apart is left to the listener.
 """
 
@@ -224,6 +225,7 @@ class LocalObserver:
             return
         changes: list[LocalChange] = []
         moved: dict[int, LocalChange] = {}
+        lost = False
         at = 0
         while at < len(data):
             number, mask, cookie, length = _EVENT.unpack_from(data, at)
@@ -231,7 +233,7 @@ class LocalObserver:
             raw = data[at : at + length].rstrip(b"\0")
             at += length
             if mask & _OVERFLOW:
-                self._listener([])
+                lost = True
                 continue
             watched = self._watched.get(number)
             if mask & _IGNORED:
@@ -240,9 +242,24 @@ class LocalObserver:
                 continue
             self._take(watched, mask, cookie, decode(raw), changes, moved)
         for change in moved.values():  # moved out of what is watched
-            self._forget_below(change.path)
+            if change.is_directory:
+                self._forget_below(change.path)
         if changes:
             self._listener(changes)
+        if lost:
+            self._look_again()
+            self._listener([])
+
+    def _look_again(self) -> None:
+        """Watch what there is now: news of directories that came, moved and went are among those that were lost."""
+        before, self._watched = self._watched, {}
+        for user in {user for watched in before.values() for user in watched.users}:
+            try:
+                self._cover(user.path, {user})
+            except NtError as error:
+                _log.debug("%r is not watched any more: %s", user.path, error)
+        for number in before.keys() - self._watched.keys():
+            _REMOVE(self._descriptor, number)
 
     def _take(
         self,

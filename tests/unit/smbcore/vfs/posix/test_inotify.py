@@ -201,6 +201,34 @@ async def test_too_much_for_the_kernels_queue_means_list_anew(volume: Volume, wa
     watcher.task = watcher._ask()
 
 
+async def test_after_lost_news_the_tree_is_watched_as_it_is_now(
+    share: Path, volume: Volume, watch: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """1 directories come, move and leave, 2 the kernel loses that, 3 what happens in them then is told rightly."""
+    (share / "old" / "below").mkdir(parents=True)
+    (share / "leaves").mkdir()
+    watcher = await watch(tree=True)
+    (share / "new").mkdir()
+    (share / "old").rename(share / "moved")
+    (share / "leaves").rename(share.parent / "outside")
+    observer = volume.backend._observer  # type: ignore[attr-defined]
+    real = os.read
+    with monkeypatch.context() as patch:
+        overflow = inotify._EVENT.pack(-1, inotify._OVERFLOW, 0, 0)
+        patch.setattr(inotify.os, "read", lambda *args: real(*args) and overflow)
+        observer.read()
+    await asyncio.sleep(0)
+    with pytest.raises(NtError) as caught:
+        await watcher.task
+    assert caught.value.status is Status.NOTIFY_ENUM_DIR
+    watcher.task = watcher._ask()
+    await asyncio.sleep(0)
+    for path in ("new/a", "moved/below/b", "../outside/c"):
+        (share / path).touch()
+    assert {name for _, name in await watcher.told()} == {"new\\a", "moved\\below\\b"}
+    assert len(observer._watched) == 4
+
+
 async def test_watches_are_bounded(share: Path, volume: Volume) -> None:
     for number in range(20):
         (share / f"d{number}").mkdir()
