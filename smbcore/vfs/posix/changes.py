@@ -48,8 +48,10 @@ async def create(
         status = _furnish(backend, descriptor, attributes, security)
         change.done(added=name)
     except OSError as error:
+        made = os.fstat(descriptor)
         os.close(descriptor)
         _undo(parent.descriptor, raw, directory=directory)
+        clean_up(backend, made)
         backend.indexes.drop(os.fstat(parent.descriptor))
         raise nt_error(error, f"create {name!r}") from error
     node = PosixNode(backend, descriptor, status, (*parent.path, name), writable=not directory)

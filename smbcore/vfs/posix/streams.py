@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import os
 import struct
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -268,10 +269,19 @@ class Streams:
             self.change(node, write)
         except OSError:
             del table.streams[upcase(name)]
-            if stream.descriptor >= 0:
-                os.close(stream.descriptor)
+            self._undo_create(node, stream)
             raise
         return stream
+
+    def _undo_create(self, node: PosixNode, stream: Stream) -> None:
+        """Remove the data of a stream that is in no index; the error that led here is the one to report."""
+        with suppress(OSError):
+            if stream.in_side_store:
+                self._backend.side.unlink(node.descriptor, stream.side_name)
+            else:
+                os.removexattr(node.descriptor, stream.attribute)
+        if stream.descriptor >= 0:
+            os.close(stream.descriptor)
 
     def leave_attribute(self, node: StreamNode, content: bytearray) -> None:
         """Move a stream that grows from the extended attribute to the side store. Raises OSError."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 
 import pytest
 
 from smbcore.nt.status import NtError
-from smbcore.vfs.posix import changes
+from smbcore.vfs.posix import changes, xattr
 from smbcore.vfs.posix.backend import PosixBackend
 
 
@@ -31,6 +32,28 @@ async def test_name_made_by_others_collides_though_the_index_does_not_know_it(
     monkeypatch.setattr(changes, "_free_name", late)
     assert await status_of(posix.create(root, "f", directory=False)) == "OBJECT_NAME_COLLISION"
     assert (share / "f").read_text() == "theirs"
+    root.close()
+
+
+@pytest.mark.parametrize("directory", [False, True])
+async def test_file_that_cannot_be_made_on_a_full_disk_leaves_nothing(
+    posix: PosixBackend, share: Path, monkeypatch: pytest.MonkeyPatch, directory: bool
+) -> None:
+    """The descriptor has gone to the side store when there is no room even for the mark of that."""
+    root = await posix.open(())
+    real = os.setxattr
+
+    def full(file: int, name: str, value: bytes) -> None:
+        if name == xattr.SECURITY:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        real(file, name, value)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "setxattr", full)
+        assert await status_of(posix.create(root, "f", directory=directory, security=bytes(100))) == "DISK_FULL"
+    assert os.listdir(share) == [".holdfast-streams"]
+    assert os.listdir(share / ".holdfast-streams") == []
+    (await posix.create(root, "f", directory=directory, security=bytes(100))).close()
     root.close()
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from smbcore.nt.status import NtError, Status
+from smbcore.vfs.posix import xattr
 from smbcore.vfs.posix.backend import PosixBackend
 from smbcore.vfs.posix.streams import Stream, StreamTable
 
@@ -58,6 +59,33 @@ async def test_failed_write_leaves_what_was_there(
     assert [s.name for s in node.streams()] == ["s"]
     for each in (stream, node, root):
         each.close()
+
+
+@pytest.mark.parametrize("attribute_fits", [True, False])
+async def test_stream_that_cannot_be_made_on_a_full_disk_leaves_nothing(
+    posix: PosixBackend, share: Path, monkeypatch: pytest.MonkeyPatch, attribute_fits: bool
+) -> None:
+    """There is room for the data, in the attribute or beside the file, but not for the index of the streams."""
+    root = await posix.open(())
+    node = await posix.create(root, "f", directory=False)
+    before = os.listxattr(share / "f")
+    real = os.setxattr
+
+    def full(file: int, name: str, value: bytes) -> None:
+        if name == xattr.STREAMS or not attribute_fits:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        real(file, name, value)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "setxattr", full)
+        patch.setattr(type(posix.side), "save", lambda *_: full(0, xattr.STREAMS, b""))
+        with pytest.raises(NtError) as caught:
+            node.open_stream("s", create=True)
+    assert caught.value.status is Status.DISK_FULL
+    assert os.listxattr(share / "f") == before
+    assert [name for _, _, files in os.walk(share / ".holdfast-streams") for name in files] == []
+    node.close()
+    root.close()
 
 
 async def test_small_stream_goes_to_the_side_store_when_attributes_are_full(
