@@ -120,7 +120,7 @@ class SideStore:
     def save(self, descriptor: int, name: str, token: bytes, value: bytes) -> None:
         """Save `value` with `token` under `name`; an older value is replaced in one step."""
         folder = self._folder(descriptor, create=True)
-        temporary = f"t{token.hex()}"
+        temporary = "t" + os.urandom(8).hex()
         try:
             file = os.open(temporary, _FILE | os.O_CREAT | os.O_EXCL, 0o600, dir_fd=folder)
             try:

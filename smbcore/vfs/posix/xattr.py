@@ -217,7 +217,9 @@ class XattrStore:
         except OSError as error:
             if error.errno not in _NO_ROOM:
                 raise
-            token = os.urandom(_TOKEN)
+            # A mark that is there keeps its token: should it not be written again, it still leads to a value.
+            mark = read(descriptor, name)
+            token = mark[len(_SPILLED) :] if mark is not None and is_spilled(mark) else os.urandom(_TOKEN)
             self._side.save(descriptor, side_name, token, value)
             os.setxattr(descriptor, name, _SPILLED + token)
 

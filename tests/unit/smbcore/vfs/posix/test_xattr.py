@@ -228,3 +228,21 @@ def limit_attributes(monkeypatch: pytest.MonkeyPatch, limit: int) -> None:
         real(file, name, value, *args)
 
     monkeypatch.setattr(os, "setxattr", limited)
+
+
+async def test_value_in_the_side_store_survives_a_failed_change(
+    posix: PosixBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There is room beside the file for the new value, but not even for the mark that leads to it."""
+    root = await posix.open(())
+    node = await posix.create(root, "f", directory=False)
+    with monkeypatch.context() as patch:
+        limit_attributes(patch, 100)
+        node.set_security(b"\1" + bytes(5000))
+        limit_attributes(patch, 0)
+        with pytest.raises(NtError) as caught:
+            node.set_security(b"\2" + bytes(5000))
+        assert caught.value.status.name == "DISK_FULL"
+        assert node.security() in (b"\1" + bytes(5000), b"\2" + bytes(5000))
+    node.close()
+    root.close()
