@@ -368,7 +368,11 @@ class PosixBackend(Backend):
         if error.errno == errno.EISDIR and flags & os.O_RDWR:
             return self._resolver.open(joined, _READ), _READ
         if error.errno == errno.ELOOP:
-            return self._resolver.open(joined, _LINK), _LINK
+            link = self._resolver.open(joined, _LINK)
+            if stat.S_ISLNK(os.fstat(link).st_mode):
+                return link, _LINK
+            os.close(link)  # a file took its place meanwhile; a descriptor of this kind would read none of it
+            return self._resolver.open(joined, flags), flags
         if error.errno == errno.EXDEV:
             raise NtError(Status.OBJECT_PATH_NOT_FOUND, "the path leaves the volume") from error
         raise error

@@ -138,6 +138,27 @@ async def test_file_swapped_for_a_link_is_not_written_through(volume: PosixBacke
     node.close()
 
 
+async def test_link_swapped_for_a_file_is_read_as_one(
+    volume: PosixBackend, share: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """1 the name is refused as a link, 2 a local program puts a file in its place, 3 it is opened once more."""
+    (share / "d").mkdir()
+    (share / "d" / "f").symlink_to("elsewhere")
+    real = openat2.Resolver.open
+
+    def swap(resolver: openat2.Resolver, path: bytes, flags: int) -> int:
+        if flags == os.O_PATH and (share / "d" / "f").is_symlink():
+            (share / "d" / "f").unlink()
+            (share / "d" / "f").write_text("content")
+        return real(resolver, path, flags)
+
+    monkeypatch.setattr(openat2.Resolver, "open", swap)
+    node = await volume.open(("d", "f"))
+    buffer = bytearray(10)
+    assert bytes(buffer[: await node.read_into(0, memoryview(buffer))]) == b"content"
+    node.close()
+
+
 async def test_create_and_rename_never_follow_a_link_in_their_way(
     volume: PosixBackend, share: Path, outside: Path
 ) -> None:
