@@ -57,6 +57,9 @@ class MemoryAccounts:
     def spelling(self, user: str) -> str:
         return user.casefold() if user.casefold() in self.hashes else ""
 
+    def token_of_sid(self, sid: Sid) -> Token | None:
+        return next((token for token in self.tokens.values() if token.user == sid), None)
+
     def identity(self, domain: str, user: str) -> Identity | None:
         if not user:
             return Identity("ANONYMOUS LOGON", Token(ANONYMOUS, frozenset({EVERYONE}), frozenset(), "", anonymous=True))

@@ -2,15 +2,16 @@
 
 Everything is opened before anything is granted, and granted before anything is locked (see `smbcore.fsa.restoring`),
 and all of it before the first client is let in. What cannot be made as it was, because the share, the account or the
-file is gone or the oplock cannot be had, is dropped with its rows: its client will be told that there is no such open,
-which is true. What has expired meanwhile is closed, with the deletion that was due.
+file is gone, the oplock cannot be had or the row does not say what it should (it may be of another build), is dropped
+with its rows: its client will be told that there is no such open, which is true, and nothing keeps the server from
+starting. What has expired meanwhile is closed, with the deletion that was due.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Final
 
 from smbcore.fsa.api import Caching, OplockLevel
 from smbcore.fsa.restoring import SavedOpen, restore_open, restore_ranges
@@ -33,6 +34,8 @@ log = logging.getLogger(__name__)
 Row = Mapping[str, Any]
 _SECOND = 10_000_000
 _LEVELS = {name: level for level, name in OPLOCK_NAMES.items()}
+_NOT_KEPT: Final = (NtError, KeyError, ValueError, TypeError)
+"""It cannot be made as it was, or its row does not say how."""
 
 
 async def restore(server: SmbServer, survivors: Survivors) -> None:
@@ -41,17 +44,32 @@ async def restore(server: SmbServer, survivors: Survivors) -> None:
     for row in survivors.opens:
         try:
             opened.append((row, await _open(server, row)))
-        except (NtError, KeyError, ValueError, TypeError) as error:
-            log.warning("open %#x of %s\\%s is not kept: %r", row["key"], row["share"], row["path"], error)
+        except _NOT_KEPT as error:
+            _tell(row, error)
             server.records.drop("open", row["key"])
-    kept = [(row, away) for row, away in opened if _grant(server, row, away)]
-    kept = [(row, away) for row, away in kept if _lock(row, away)]
+    granted = [(row, away) for row, away in opened if _restored(_grant, row, away)]
+    kept = [(row, away) for row, away in granted if _restored(_lock, row, away)]
     for row, away in kept:
         _keep(server, row, away)
     _drop_leftovers(server, survivors)
     server.counters["opens_restored"] = len(server.disconnected)
     if survivors.opens:
         log.info("%d of %d handles carried over", len(server.disconnected), len(survivors.opens))
+
+
+def _restored(restore_part: Callable[[Row, DisconnectedOpen], None], row: Row, away: DisconnectedOpen) -> bool:
+    """Restore a part of what an open had; tell whether it may stay."""
+    try:
+        restore_part(row, away)
+    except _NOT_KEPT as error:
+        _tell(row, error)
+        _abandon(away)
+        return False
+    return True
+
+
+def _tell(row: Row, error: Exception) -> None:
+    log.warning("open %#x of %s\\%s is not kept: %r", row["key"], row["share"], row["path"], error)
 
 
 async def _open(server: SmbServer, row: Row) -> DisconnectedOpen:
@@ -66,6 +84,7 @@ async def _open(server: SmbServer, row: Row) -> DisconnectedOpen:
     if token is None:
         raise NtError(Status.NO_SUCH_USER, "the account is gone")
     document, client_guid = row["doc"], bytes.fromhex(row["client_guid"])
+    record = _record(row, client_guid, owner)  # before the file is open: the row may be at fault
     lease_key = bytes.fromhex(row["lease_key"]) if row["lease_key"] else None
     parent = document["parent_oplock_key"]
     file = await restore_open(
@@ -78,7 +97,6 @@ async def _open(server: SmbServer, row: Row) -> DisconnectedOpen:
             parent_oplock_key=bytes.fromhex(parent) if parent else None,
         ),
     )  # fmt: skip
-    record = _record(row, client_guid, owner)
     away = DisconnectedOpen(server, share, file, record, row["key"], row["persistent_id"], row["volatile_id"])
     away.opened_at = filetime.from_datetime(row["opened_at"])
     away.last_io_at = filetime.from_datetime(row["last_io_at"])
@@ -103,47 +121,40 @@ def _record(row: Row, client_guid: bytes, owner: Sid) -> OpenRecord:
     return record
 
 
-def _grant(server: SmbServer, row: Row, away: DisconnectedOpen) -> bool:
-    """Ask for the oplock or lease that the open had; tell whether it may stay."""
-    file = away.file
+def _grant(row: Row, away: DisconnectedOpen) -> None:
+    """Ask for the oplock or lease that the open had.  Raises NtError where it may not stay without."""
+    file, trusted = away.file, away.server.trust.inherited
     if row["lease_key"]:
-        caching = caching_of(row["lease_state"]) if server.trust.inherited else Caching.NONE
-        lease = _lease(server, away, row)
-        lease.add(away)
-        away.lease = lease
+        before = caching_of(row["lease_state"])
+        caching = before if trusted else Caching.NONE
+        lease = _lease(row, away)
         granted_caching = file.request_oplock(OplockLevel.GRANULAR, caching, lease, lease.oplock_key).caching
-        if granted_caching != caching_of(row["lease_state"]):
+        if granted_caching != before:
             lease.advance_epoch()
         granted = granted_caching == caching
     else:
-        level = _LEVELS[row["oplock"]] if server.trust.inherited else OplockLevel.NONE
+        level = _LEVELS[row["oplock"]] if trusted else OplockLevel.NONE
         granted = level == OplockLevel.NONE or file.request_oplock(level, Caching.NONE, away, None).level == level
     if not granted and away.record.kind is Kind.DURABLE:
-        log.warning("open %#x of %s is not kept: its oplock cannot be had any more", away.key, file.path)
-        _abandon(away)
-        return False
-    return True
+        raise NtError(Status.OPLOCK_NOT_GRANTED, "its oplock cannot be had any more")
 
 
-def _lease(server: SmbServer, away: DisconnectedOpen, row: Row) -> SmbLease:
+def _lease(row: Row, away: DisconnectedOpen) -> SmbLease:
+    """Return the lease of an open, which covers it now.  Raises INVALID_PARAMETER where it is that of another file."""
     client_guid, key = bytes.fromhex(row["client_guid"]), bytes.fromhex(row["lease_key"])
     name = lease_name(away.share.name, away.file.path, away.file.stream)
-    lease = server.leases.claim(client_guid, key, name, row["doc"]["lease_version"])
+    document = row["doc"]
+    version, epoch, parent = document["lease_version"], document["lease_epoch"], document["lease_parent"]
+    lease = away.server.leases.claim(client_guid, key, name, version)
     if not lease.opens:
-        parent = row["doc"]["lease_parent"]
-        lease.epoch = row["doc"]["lease_epoch"]
+        lease.epoch = epoch
         lease.parent_key = bytes.fromhex(parent) if parent else None
+    lease.add(away)
     return lease
 
 
-def _lock(row: Row, away: DisconnectedOpen) -> bool:
-    try:
-        restore_ranges(away.file, [(offset, length, exclusive) for offset, length, exclusive in row["doc"]["ranges"]])
-    except NtError as error:
-        log.warning("open %#x of %s is not kept: %s", away.key, away.file.path, error)
-        _abandon(away)
-        return False
-    return True
+def _lock(row: Row, away: DisconnectedOpen) -> None:
+    restore_ranges(away.file, [(offset, length, exclusive) for offset, length, exclusive in row["doc"]["ranges"]])
 
 
 def _abandon(away: DisconnectedOpen) -> None:
