@@ -233,11 +233,11 @@ class SmbConnection:
     def cancel(self, rq: SmbRequest, status: Status = Status.CANCELLED) -> None:
         """End the wait of a request, once its task has begun: one that never began could not clean up.
 
+        It goes on if it has what it waited for by then: what is left to do, such as to store it, is not undone.
         status  what its client hears
         """
-        if rq.task is not None:
-            rq.cancel_status = status
-            asyncio.get_running_loop().call_soon(rq.task.cancel)
+        rq.cancel_status = status
+        asyncio.get_running_loop().call_soon(_end_wait, rq)
 
     def _interim_due(self, rq: SmbRequest) -> None:
         if not rq.waits or self._pending.get(rq.message_id) is not rq or rq.interim or rq in self._silent:
@@ -338,3 +338,8 @@ class SmbConnection:
         self.bindings.clear()
         self.transport.close()
         self.server.connection_closed(self)
+
+
+def _end_wait(rq: SmbRequest) -> None:
+    if rq.waits and rq.task is not None:
+        rq.task.cancel()

@@ -14,7 +14,7 @@ from smbcore.wire.lock import LOCK_EXCLUSIVE, LOCK_FAIL_IMMEDIATELY, LOCK_UNLOCK
 from smbcore.wire.set_info import SetInfoRequest
 from smbcore.wire.write import WriteRequest
 from tests.protocol.durable import OTHER_CLIENT, connected, cut, durable, plain
-from tests.protocol.steps import create_request, next_break, turn
+from tests.protocol.steps import create_request, next_break, opened, turn
 
 EXCLUSIVE = LOCK_EXCLUSIVE | LOCK_FAIL_IMMEDIATELY
 RH = 3
@@ -253,3 +253,20 @@ async def test_other_information_is_not_waited_for(manual, database):
     raw, file_id = await stored(manual, database)
     (await raw.set_info(file_id, FILE_END_OF_FILE_INFORMATION, bytes(8))).expect()
     assert database.promised()
+
+
+async def test_cancel_does_not_undo_what_is_only_to_be_stored(manual, database):
+    """1 a lock of a resilient open waits  2 it is granted, and cancelled before its row is stored: it succeeds."""
+    raw = await connected(manual)
+    file_id = await opened(raw)
+    (await raw.ioctl(FSCTL_LMR_REQUEST_RESILIENCY, ResiliencyRequest(1000).encode(), file_id=file_id)).expect()
+    other = await connected_beside(manual, database)
+    held = (await plain(other)).expect().body.file_id
+    (await other.lock(held, [LockElement(0, 4, EXCLUSIVE)])).expect()
+    database.gate.clear()
+    waiting = await raw.begin(lock(file_id, 0, LOCK_EXCLUSIVE))
+    await turn()
+    await other.begin(lock(held, 0, LOCK_UNLOCK))
+    await raw.cancel(waiting)
+    await held_back(database, waiting)
+    assert database.promised()["doc"]["ranges"] == [(0, 4, True)]
