@@ -37,7 +37,6 @@ _MUCH: Final = 1 << 20
 _BACKLOG: Final = 512
 _NO_SOCKETS: Final = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 _ACCEPT_PAUSE: Final = 0.5
-_TOLD_FOR: Final = 60.0
 
 
 class TcpTransport:
@@ -333,7 +332,6 @@ class TcpListener:
         self._loop = asyncio.get_running_loop()
         self._loop.add_reader(sock, self._acceptable)
         self._host = self.address[0]
-        self._told: float | None = None
         server.interfaces.listening.append(self._host)
 
     @property
@@ -357,18 +355,12 @@ class TcpListener:
         except OSError as error:
             if error.errno not in _NO_SOCKETS:
                 raise
-            self._tell(error)
+            if self._server.seldom.is_due("cannot accept"):
+                log.warning("cannot accept connections: %s", error)
             self._loop.remove_reader(self._sock)
             self._loop.call_later(_ACCEPT_PAUSE, self._resume)
             return
         self._serve(sock)
-
-    def _tell(self, error: OSError) -> None:
-        """Log it once in a while: it is tried again twice a second."""
-        now = self._loop.time()
-        if self._told is None or now - self._told >= _TOLD_FOR:
-            self._told = now
-            log.warning("cannot accept connections: %s", error)
 
     def _resume(self) -> None:
         if self._sock.fileno() >= 0:

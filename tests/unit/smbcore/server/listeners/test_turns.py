@@ -11,9 +11,11 @@ from typing import Any
 
 import pytest
 
+from smbcore.nt.clock import ManualClock
 from smbcore.proto.errors import ProtocolViolation
 from smbcore.server.listeners.tcp import _TURN, TcpTransport, listen
 from smbcore.server.replies import BufferPool
+from smbcore.server.seldom import Seldom
 
 MESSAGE = b"\0\0\0\x40" + bytes(64)
 
@@ -175,21 +177,16 @@ async def test_a_violation_in_the_rest_drops_the_connection() -> None:
     assert peer.received == 2 * _TURN + 3
 
 
-async def test_no_sockets_left_is_logged_once(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    loop = asyncio.get_running_loop()
-    now = [0.0]
-    monkeypatch.setattr(loop, "time", lambda: now[0])
-    server: Any = SimpleNamespace(interfaces=SimpleNamespace(listening=[]))
+async def test_no_sockets_left_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
+    clock = ManualClock()
+    server: Any = SimpleNamespace(interfaces=SimpleNamespace(listening=[]), seldom=Seldom(clock))
     listener = listen(server, "127.0.0.1", 0)
     real, listener._sock = listener._sock, Full(listener._sock)  # type: ignore[assignment]
     try:
-        for second in range(59):
-            now[0] = float(second)
+        for _ in range(60):
             listener._acceptable()
+            clock.advance(1)
         assert len(caplog.records) == 1
-        now[0] = 60.0
         listener._acceptable()
         assert len(caplog.records) == 2
     finally:
