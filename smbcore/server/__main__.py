@@ -120,7 +120,7 @@ class Core:
         try:
             server.trust = Trust(self._directory.records_trusted)
             await survival.restore(server, await mirror.start())
-            server.trust.regain()
+            await server.regain_trust()
             self._listen(server)
             gc.collect()
             gc.freeze()

@@ -324,9 +324,10 @@ class SmbServer:
             self.clock.call_later(_TRY_TO_CATCH_UP, self._catch_up)
 
     def _catch_up(self) -> None:
-        self.background(self._regain())
+        self.background(self.regain_trust())
 
-    async def _regain(self) -> None:
+    async def regain_trust(self) -> None:
+        """Store what is pending, so that the rows can be believed; try again later where that fails."""
         if await self.flush_records():
             self.trust.regain()
         elif not self._closing:

@@ -28,8 +28,8 @@ class Trust:
 
     def __init__(self, path: Path | None = None) -> None:
         self._path = path
-        self.given = False
-        self.inherited = path is None or path.exists()
+        self.given = path is not None and path.exists()
+        self.inherited = path is None or self.given
 
     def lose(self) -> None:
         """A change was not stored. Idempotent."""

@@ -9,6 +9,8 @@ import pytest
 from smbcore.nt.info.classes import FILE_DISPOSITION_INFORMATION, FILE_END_OF_FILE_INFORMATION
 from smbcore.nt.info.fsctl import FSCTL_LMR_REQUEST_RESILIENCY, ResiliencyRequest
 from smbcore.server.promises import RENEW_AFTER
+from smbcore.server.trust import Trust
+from smbcore.state.errors import StateUnavailableError
 from smbcore.wire.close import CloseRequest
 from smbcore.wire.lock import LOCK_EXCLUSIVE, LOCK_FAIL_IMMEDIATELY, LOCK_UNLOCK, LockElement, LockRequest
 from smbcore.wire.set_info import SetInfoRequest
@@ -21,9 +23,13 @@ RH = 3
 
 
 class Database:
-    """What the mirror does. `rows` is what a crash would leave; nothing gets there while `gate` is closed."""
+    """What the mirror does. `rows` is what a crash would leave; nothing gets there while `gate` is closed.
+
+    away  whoever wants something stored is told that it cannot be
+    """
 
     def __init__(self):
+        self.away = False
         self.pending, self.rows, self.commits = {}, {}, 0
         self.gate = asyncio.Event()
         self.gate.set()
@@ -40,10 +46,16 @@ class Database:
 
     async def stored(self, kind, keys):
         await self.gate.wait()
+        self.check()
         self.commit([(kind, key) for key in keys])
 
     async def flush(self):
+        self.check()
         self.commit(list(self.pending))
+
+    def check(self):
+        if self.away:
+            raise StateUnavailableError("away")
 
     def commit(self, keys):
         self.commits += 1
@@ -270,3 +282,41 @@ async def test_cancel_does_not_undo_what_is_only_to_be_stored(manual, database):
     await raw.cancel(waiting)
     await held_back(database, waiting)
     assert database.promised()["doc"]["ranges"] == [(0, 4, True)]
+
+
+# -- whether the rows can be believed --
+
+
+async def test_rows_are_believed_once_they_are_stored(manual, database, tmp_path):
+    """1 a start without trust changes rows  2 the database does not take them: no trust  3 it does, a second later."""
+    path = tmp_path / "records-trusted"
+    manual.server.trust = Trust(path)
+    raw = await connected(manual)
+    (await durable(raw, leased=True)).expect()
+    database.away = True
+    await manual.server.regain_trust()
+    assert not path.exists()
+    manual.clock.advance(1)
+    await turn()
+    assert not path.exists()
+    database.away = False
+    manual.clock.advance(1)
+    await turn()
+    assert database.promised()
+    assert path.exists()
+
+
+async def test_a_change_that_is_not_stored_ends_that(manual, database, tmp_path):
+    """1 everything is stored  2 a lock is answered though its handle's row is not withdrawn  3 stored after all."""
+    path = tmp_path / "records-trusted"
+    manual.server.trust = Trust(path)
+    raw, file_id = await stored(manual, database)
+    await manual.server.regain_trust()
+    database.gate.set()
+    database.away = True
+    (await raw.lock(file_id, [LockElement(0, 4, EXCLUSIVE)])).expect()
+    assert not path.exists()
+    database.away = False
+    manual.clock.advance(1)
+    await turn()
+    assert path.exists()

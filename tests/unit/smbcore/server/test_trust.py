@@ -29,6 +29,12 @@ def test_trust_that_was_lost_is_not_inherited(path):
     assert Trust(path).inherited
 
 
+def test_inherited_trust_can_be_lost_from_the_start(path):
+    Trust(path).regain()
+    Trust(path).lose()
+    assert not Trust(path).inherited
+
+
 def test_a_place_that_cannot_be_written_is_no_trust(tmp_path, caplog):
     trust = Trust(tmp_path / "missing" / "records-trusted")
     trust.regain()
