@@ -23,7 +23,7 @@ from tests.protocol.durable import (
     reclaimed,
     request,
 )
-from tests.protocol.steps import create_request, opened, turn
+from tests.protocol.steps import create_request, next_break, opened, turn
 
 RH = 3
 
@@ -195,7 +195,7 @@ async def test_an_open_that_waited_counts_for_whoever_asked_for_it(server):
     raw = await connected(server)
     contexts = [request(guid=guid(1)), lease(state=RH)]
     opening = await raw.begin(create_request("1.txt", oplock=OPLOCK_LEASE, contexts=contexts))
-    await holder.connection.breaks.get()
+    await next_break(holder)
     await reauthenticate(raw.connection, raw.session, Initiator(OTHER_USER, OTHER_PASSWORD))
     (await holder.close(held)).expect()
     file_id = (await opening.response()).expect().body.file_id
