@@ -26,17 +26,17 @@ if TYPE_CHECKING:
 class SmbLease:
     """One lease of one client.
 
-    Owned by `SmbServer.leases`; created by the first open with its key; gone with the last.
+    Owned by `SmbServer.leases`; created by the first CREATE with its key; gone with its last open, unless a CREATE that
+    is to join it is still on its way.
     key         16 bytes, chosen by the client;  version  1 or 2, of the create context
     epoch       counts changes of the state, 16 bits (version 2)
-    clashes     the client means two files by it
+    claims      CREATE requests under way that are to join it;  clashes  the client means two files by it
     oplock_key  under which the file-system layer knows the holder;  record_key  the primary key of its row
     """
 
     __slots__ = (
-        "_path", "clashes",
-        "client_guid", "epoch", "key", "name", "opens", "oplock_key", "parent_key", "record_key", "server",
-        "version",
+        "_path", "claims", "clashes", "client_guid", "epoch", "key", "name", "opens", "oplock_key", "parent_key",
+        "record_key", "server", "version",
     )  # fmt: skip
 
     def __init__(self, server: SmbServer, client_guid: bytes, key: bytes, name: str, version: int) -> None:
@@ -50,6 +50,7 @@ class SmbLease:
         self.version = version
         self.parent_key: bytes | None = None
         self.epoch = 0
+        self.claims = 0
         self.clashes = False
         self.opens: dict[SmbOpen | DisconnectedOpen, None] = {}  # oldest first
 
@@ -72,7 +73,8 @@ class SmbLease:
         """The lease covers `open_` too."""
         if not self.opens:
             self._path = open_.file.path
-        elif next(iter(self.opens)).file.volume is not open_.file.volume:
+            self.clashes = False
+        elif next(iter(self.opens)).file.stream_state is not open_.file.stream_state:
             self._give_up()
         self.opens[open_] = None
         open_.lease = self
@@ -128,8 +130,8 @@ class SmbLease:
             if path != self._path:
                 self._path = path
                 self.name = lease_name(open_.share.name, path, open_.file.stream)
-            return self.name == name
-        return True
+            break
+        return self.name == name
 
     def replace(self, old: SmbOpen | DisconnectedOpen, new: SmbOpen | DisconnectedOpen) -> None:
         """`new` goes on with what `old` had open."""
@@ -139,6 +141,16 @@ class SmbLease:
     def remove(self, open_: SmbOpen | DisconnectedOpen) -> None:
         """`open_` closes; the lease goes with its last open."""
         self.opens.pop(open_, None)
+        if not self.opens:
+            self.server.leases.remove(self)
+
+    def claimed(self) -> None:
+        """A CREATE that is to join the lease begins: the lease stays findable until that has ended."""
+        self.claims += 1
+
+    def unclaimed(self) -> None:
+        """A CREATE that claimed the lease has ended, well or not."""
+        self.claims -= 1
         if not self.opens:
             self.server.leases.remove(self)
 
@@ -210,7 +222,8 @@ class LeaseTable:
         return lease
 
     def remove(self, lease: SmbLease) -> None:
-        """Forget a lease without opens."""
+        """Forget a lease without opens; one that is claimed has no record any more, but stays."""
         if self._leases.get((lease.client_guid, lease.key)) is lease:
-            del self._leases[lease.client_guid, lease.key]
+            if not lease.claims:
+                del self._leases[lease.client_guid, lease.key]
             self._server.records.drop("lease", lease.record_key)

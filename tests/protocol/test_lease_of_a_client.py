@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from smbcore.nt.create import FILE_DELETE_ON_CLOSE, FILE_DIRECTORY_FILE, FILE_OPEN_IF
-from smbcore.nt.info.classes import FILE_DISPOSITION_INFORMATION
+from smbcore.nt.info.classes import FILE_DISPOSITION_INFORMATION, FILE_DISPOSITION_INFORMATION_EX
 from smbcore.nt.status import Status
 from smbcore.wire.create import OPLOCK_LEASE
 from smbcore.wire.create_contexts import LEASE, LEASE_FLAG_BREAK_IN_PROGRESS, LeaseV2, decode_lease, wrap
@@ -21,10 +21,23 @@ def told(response):
     return decode_lease(granted(response.expect(), LEASE))
 
 
-async def leased(raw, state, name="file.txt", key=KEY, **more):
+async def leased(raw, state, name="file.txt", key=KEY, share=7, **more):
     return await raw.create(
-        name, 0x1F01FF, FILE_OPEN_IF, share=7, oplock=OPLOCK_LEASE, contexts=[lease(key, state)], **more
+        name, 0x1F01FF, FILE_OPEN_IF, share=share, oplock=OPLOCK_LEASE, contexts=[lease(key, state)], **more
     )
+
+
+async def begun(raw, state=RWH, name="file.txt"):
+    """A CREATE under the lease that is on its way."""
+    return await raw.begin(create_request(name, oplock=OPLOCK_LEASE, contexts=[lease(KEY, state)]))
+
+
+async def breaks_like_any_other(raw, other):
+    """Another client's open breaks the lease; its holder is heard."""
+    pending = await other.begin(create_request("file.txt"))
+    assert (await notice_of(raw)).new_lease_state == RH
+    (await raw.acknowledge_lease_break(KEY, RH)).expect()
+    (await pending.response()).expect()
 
 
 async def test_it_covers_handles_of_two_connections_and_either_may_answer(server):
@@ -112,6 +125,64 @@ async def test_an_answer_for_another_lease_does_not_count(server):
     assert not pending.final.done()
     (await raw.acknowledge_lease_break(KEY, RH)).expect()
     (await pending.response()).expect()
+
+
+async def test_it_outlives_its_last_handle_while_another_one_is_on_its_way(server):
+    """1 a handle of the lease  2 the next one has to wait for another client  3 the first one closes  4 the next one is
+    there, and so is the lease: its break can be answered.
+    """
+    raw, other = await connected(server), await connected(server, guid=OTHER_CLIENT)
+    reader = await other.create(
+        "file.txt", 0x1, FILE_OPEN_IF, share=1, oplock=OPLOCK_LEASE, contexts=[lease(OTHER_KEY, RH)]
+    )
+    first = (await plain(raw, access=0x1, oplock=OPLOCK_LEASE, contexts=[lease(KEY, RH)])).expect().body.file_id
+    pending = await begun(raw)
+    assert (await notice_of(other)).new_lease_state == R
+    (await raw.close(first)).expect()
+    (await other.close(reader.expect().body.file_id)).expect()
+    assert told(await pending.response()).lease_state == RWH
+    await breaks_like_any_other(raw, other)
+
+
+async def test_it_outlives_a_create_that_was_cancelled_while_another_one_is_on_its_way(server):
+    raw, other = await connected(server), await connected(server, guid=OTHER_CLIENT)
+    holder = (await leased(other, RWH, key=OTHER_KEY)).expect().body.file_id
+    cancelled, pending = await begun(raw), await begun(raw)
+    await notice_of(other)
+    await cancelled.pending()
+    await raw.cancel(cancelled)
+    assert (await cancelled.response()).status is Status.CANCELLED
+    (await other.close(holder)).expect()
+    assert told(await pending.response()).lease_state == RWH
+    await breaks_like_any_other(raw, other)
+
+
+async def test_its_key_is_for_one_file_before_that_is_open(server):
+    """1 the first handle has to wait  2 another file by that key: refused  3 it fails  4 the key is free again."""
+    raw, other = await connected(server), await connected(server, guid=OTHER_CLIENT)
+    (await leased(other, RWH, key=OTHER_KEY, share=0)).expect()
+    pending = await begun(raw)
+    await notice_of(other)
+    assert (await leased(raw, RWH, "other.txt")).status is Status.INVALID_PARAMETER
+    (await other.acknowledge_lease_break(OTHER_KEY, R | 4)).expect()
+    assert (await pending.response()).status is Status.SHARING_VIOLATION
+    assert told(await leased(raw, RWH, "other.txt")).lease_state == RWH
+
+
+async def test_two_files_of_one_name_are_not_cached_as_one(server):
+    """1 a handle of the lease  2 the name goes, as POSIX has it, the handle stays  3 a new file of that name under the
+    same key: nobody can say what the client caches by it, so it caches nothing  4 all closed: the key is as good as new.
+    """
+    raw = await connected(server)
+    first = (await leased(raw, R)).expect().body.file_id
+    deletes = (await plain(raw)).expect().body.file_id
+    (await raw.set_info(deletes, FILE_DISPOSITION_INFORMATION_EX, b"\3\0\0\0")).expect()
+    (await raw.close(deletes)).expect()
+    second = await leased(raw, RWH)
+    assert told(second).lease_state == 0
+    for file_id in (first, second.body.file_id):
+        (await raw.close(file_id)).expect()
+    assert told(await leased(raw, RWH)).lease_state == RWH
 
 
 @pytest.mark.parametrize("share", ["data", "always"])

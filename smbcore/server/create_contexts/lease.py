@@ -25,6 +25,7 @@ from smbcore.wire.create_contexts import (
 if TYPE_CHECKING:
     import asyncio
 
+    from smbcore.server.lease import SmbLease
     from smbcore.wire.types import Buffer
 
 _UNUSUAL: Final = re.compile(r"[/:]|\.\.|\\$")
@@ -35,11 +36,12 @@ _V2: Final = 2
 class Lease(ContextHandler):
     """Claim a lease before the open, so that its own opens do not break it; ask for its state after the open."""
 
-    __slots__ = ("_request",)
+    __slots__ = ("_claimed", "_request")
     name = LEASE
 
     def __init__(self, data: Buffer) -> None:
         self._request = decode_lease(data)
+        self._claimed: SmbLease | None = None
 
     @property
     def key(self) -> bytes:
@@ -75,6 +77,8 @@ class Lease(ContextHandler):
         lease = plan.lease = plan.rq.server.leases.claim(
             connection.client_guid, self.key, self.file_name(plan), version
         )
+        lease.claimed()
+        self._claimed = lease
         plan.parameters.oplock_key = lease.oplock_key
         if isinstance(request, LeaseV2) and request.flags & LEASE_FLAG_PARENT_KEY_SET:
             parent = bytes(request.parent_lease_key)
@@ -105,6 +109,7 @@ class Lease(ContextHandler):
         grown = not fresh and grant.caching != before and not lease.clashes
         if grown or (fresh and (grant.caching or isinstance(self._request, LeaseV2))):
             lease.advance_epoch()
+        self._let_go()
         if grown:
             lease.changed()
             withdrawn = promises.withdraw(plan.rq.server, lease.opens)
@@ -115,8 +120,12 @@ class Lease(ContextHandler):
 
     def undo(self, plan: CreatePlan) -> None:
         """Forget a lease that was claimed for nothing."""
-        if plan.lease is not None and not plan.lease.opens:
-            plan.rq.server.leases.remove(plan.lease)
+        self._let_go()
+
+    def _let_go(self) -> None:
+        lease, self._claimed = self._claimed, None
+        if lease is not None:
+            lease.unclaimed()
 
     def reply(self, plan: CreatePlan) -> bytes | None:
         """Return the lease as it is now, in the version that it has."""
