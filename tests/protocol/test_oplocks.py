@@ -138,14 +138,16 @@ async def test_opener_that_goes_away_leaves_nothing(server):
 
 @pytest.mark.parametrize("level", [OPLOCK_LEASE, OPLOCK_BATCH, OPLOCK_EXCLUSIVE, 0x55])
 async def test_acknowledgment_of_a_level_that_does_not_go(server, level):
+    """1 a break  2 a wrong answer: refused, and the oplock is lost  3 so nobody has to wait any more  4 nor to answer."""
     one, two = await server.tree(), await server.tree()
     file_id, _ = await with_oplock(one, OPLOCK_BATCH)
     opening = await two.begin(create_request("file.txt", ACCESS))
     await notification(one)
     response = await one.acknowledge_oplock_break(file_id, level)
-    assert response.status in (Status.INVALID_PARAMETER, Status.INVALID_OPLOCK_PROTOCOL)
-    (await one.close(file_id)).expect()
+    assert response.status is (Status.INVALID_PARAMETER if level == OPLOCK_LEASE else Status.INVALID_OPLOCK_PROTOCOL)
     (await opening.response()).expect()
+    assert (await one.acknowledge_oplock_break(file_id, OPLOCK_NONE)).status is Status.INVALID_OPLOCK_PROTOCOL
+    await no_notification(one)
 
 
 async def test_acknowledgment_without_a_break(server):

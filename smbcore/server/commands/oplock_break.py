@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Final
 
 from smbcore.fsa.api import Caching, OplockLevel
@@ -28,11 +29,18 @@ async def oplock_break(
 
 
 async def acknowledge_oplock(rq: SmbRequest, msg: OplockBreakAcknowledgment) -> OplockBreakResponse:
-    """Raises FILE_CLOSED, INVALID_PARAMETER, INVALID_OPLOCK_PROTOCOL, INVALID_DEVICE_STATE  [MS-SMB2 3.3.5.22.1]."""
+    """Raises FILE_CLOSED;  INVALID_PARAMETER, INVALID_OPLOCK_PROTOCOL for an answer that does not go, which loses the
+    oplock, the latter for an answer to no break, too  [MS-SMB2 3.3.5.22.1].
+    """
     open_ = rq.session.opens.get(bytes(msg.file_id))
     if open_ is None or open_.tree is not rq.tree or rq.tree.share.is_pipe:
         raise NtError(Status.FILE_CLOSED, "no such open")
+    if open_.record is not None:
+        open_.record.replay_eligible = False
     if msg.oplock_level == OPLOCK_LEASE:
+        if open_.lease is None:
+            with suppress(NtError):  # nobody may be waiting
+                open_.file.acknowledge_break(OplockLevel.NONE, Caching.NONE)
         raise NtError(Status.INVALID_PARAMETER, "a lease level for an oplock")
     level = _LEVELS.get(msg.oplock_level)
     if level is None:
