@@ -43,7 +43,7 @@ class Snapshots:
         Errors: OBJECT_NAME_NOT_FOUND no such snapshot;  MEDIA_WRITE_PROTECTED to create or overwrite;  all of an open.
         """
         path, time = _split(p.path)
-        past = await self._volume_at(time or gmt.whole_seconds(p.timewarp))
+        past = await self.volume_at(time or gmt.whole_seconds(p.timewarp))
         return await past.open_file(replace(p, path=path, timewarp=0))
 
     async def close(self) -> None:
@@ -53,13 +53,17 @@ class Snapshots:
         for volume in volumes:
             await volume.close()
 
-    async def _volume_at(self, time: int) -> Volume:
+    async def volume_at(self, time: int) -> Volume:
+        """Return the volume of the snapshot of `time` (FILETIME, whole seconds).
+
+        Errors: OBJECT_NAME_NOT_FOUND no such snapshot;  those of the backend.
+        """
         found = self._volumes.get(time)
         if found is None:
             await self._make_room()
             live = self._live
             backend = live.backend.open_snapshot(time)
-            found = self._volumes[time] = live.of_snapshot(backend)
+            found = self._volumes[time] = live.of_snapshot(backend, time)
         return found
 
     async def _make_room(self) -> None:

@@ -72,7 +72,7 @@ class Volume:
     local      changes that other processes make
     tunnel     names that went lately;  tokens  what clients may copy by naming it
     compresses the store compresses files with the attribute COMPRESSED
-    snapshots  the earlier versions of the volume;  is_snapshot  this is one of them
+    snapshots  the earlier versions of the volume;  is_snapshot  this is one of them, the one of `snapshot_time`
     space      what the files take, None where that need not be known
     keep_rules stores rules of space that a client changed, so that they outlive the volume
     changes    counts changes of metadata or data, so that what was read before can be told from fresh
@@ -98,6 +98,7 @@ class Volume:
         self.tokens = TokenTable(clock) if tokens is None else tokens
         self.snapshots = Snapshots(self)
         self.is_snapshot = False
+        self.snapshot_time = 0
         self.snapshot_folder = backend.snapshot_folder
         self.changes = 0
         self.read_only = config.read_only or facts.read_only
@@ -134,10 +135,11 @@ class Volume:
         own = self.snapshot_folder and upcase(p.path.partition("\\")[0]) == upcase(self.snapshot_folder)
         return names_snapshot(p) and not own
 
-    def of_snapshot(self, backend: Backend) -> Volume:
-        """Return the volume of a snapshot of this one."""
+    def of_snapshot(self, backend: Backend, time: int) -> Volume:
+        """Return the volume of the snapshot of `time` (FILETIME) of this one."""
         past = Volume(backend, replace(self.config, read_only=True, space=SpaceRules()), self.clock, self.tokens)
         past.is_snapshot = True
+        past.snapshot_time = time
         past.snapshots = self.snapshots
         return past
 

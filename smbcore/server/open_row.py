@@ -95,6 +95,7 @@ def _document(file: Any, record: OpenRecord, lease: SmbLease | None) -> dict[str
     key = file.parent_oplock_key
     return {
         "file_id": str(file.file_id),
+        "snapshot": file.volume.snapshot_time,
         "version": record.version,
         "replay_eligible": record.replay_eligible,
         "position": file.position,

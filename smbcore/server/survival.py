@@ -87,8 +87,11 @@ async def _open(server: SmbServer, row: Row) -> DisconnectedOpen:
     record = _record(row, client_guid, owner)  # before the file is open: the row may be at fault
     lease_key = bytes.fromhex(row["lease_key"]) if row["lease_key"] else None
     parent = document["parent_oplock_key"]
+    volume = share.volume(share.folder_of(token))
+    if document.get("snapshot"):  # not in rows of older builds
+        volume = await volume.snapshots.volume_at(document["snapshot"])
     file = await restore_open(
-        share.volume(share.folder_of(token)),
+        volume,
         SavedOpen(
             row["path"], row["stream"], int(document["file_id"]), token, row["access"], row["share_mode"],
             row["create_options"], document["mode"], document["position"], document["delete_on_close"],

@@ -156,6 +156,26 @@ async def test_file_that_is_gone_leaves_nothing(server):
 
 
 @HOW
+async def test_a_file_of_a_snapshot_comes_back_as_that(server, how):
+    """1 a durable handle of the earlier version of a file, which has the id of the file of now  2 the core ends
+    3 the handle is back: the earlier version, that nobody can change.
+    """
+    folder = server.folder / "files"
+    (folder / "file.txt").write_bytes(b"before")
+    past = folder / ".snapshots" / "@GMT-2026.01.02-03.04.05"
+    past.mkdir(parents=True)
+    os.link(folder / "file.txt", past / "file.txt")
+    name = "@GMT-2026.01.02-03.04.05\\file.txt"
+    raw = await connected(server)
+    file_id = (await durable(raw, name=name, disposition=FILE_OPEN)).expect().body.file_id
+    await restarted(server, how, raw)
+    raw = await connected(server)
+    file_id = (await reclaimed(raw, file_id)).expect().body.file_id
+    assert bytes((await raw.read(file_id, 0, 6)).expect().body.data) == b"before"
+    assert (await raw.write(file_id, 0, b"after!")).status is Status.MEDIA_WRITE_PROTECTED
+
+
+@HOW
 async def test_handles_carried_over_are_counted_and_leave_no_rows(server, how):
     """1 handles of every kind, with locks  2 restart  3 the overview tells how many  4 all back, closed: no row is left."""
     plain_share, always = await connected(server), await connected(server, "always")
