@@ -168,7 +168,7 @@ async def test_a_file_of_a_snapshot_comes_back_as_that(server, how):
     name = "@GMT-2026.01.02-03.04.05\\file.txt"
     raw = await connected(server)
     file_id = (await durable(raw, name=name, disposition=FILE_OPEN)).expect().body.file_id
-    await restarted(server, how, raw)
+    await restarted(server, how, raw, file_id)
     raw = await connected(server)
     file_id = (await reclaimed(raw, file_id)).expect().body.file_id
     assert bytes((await raw.read(file_id, 0, 6)).expect().body.data) == b"before"

@@ -35,7 +35,7 @@ async def begun(raw, state=RWH, name="file.txt"):
 async def breaks_like_any_other(raw, other):
     """Another client's open breaks the lease; its holder is heard."""
     pending = await other.begin(create_request("file.txt"))
-    assert (await notice_of(raw)).new_lease_state == RH
+    assert (await next_break(raw)).body.new_lease_state == RH
     (await raw.acknowledge_lease_break(KEY, RH)).expect()
     (await pending.response()).expect()
 
@@ -137,7 +137,7 @@ async def test_it_outlives_its_last_handle_while_another_one_is_on_its_way(serve
     )
     first = (await plain(raw, access=0x1, oplock=OPLOCK_LEASE, contexts=[lease(KEY, RH)])).expect().body.file_id
     pending = await begun(raw)
-    assert (await notice_of(other)).new_lease_state == R
+    assert (await next_break(other)).body.new_lease_state == R
     (await raw.close(first)).expect()
     (await other.close(reader.expect().body.file_id)).expect()
     assert told(await pending.response()).lease_state == RWH
@@ -148,7 +148,7 @@ async def test_it_outlives_a_create_that_was_cancelled_while_another_one_is_on_i
     raw, other = await connected(server), await connected(server, guid=OTHER_CLIENT)
     holder = (await leased(other, RWH, key=OTHER_KEY)).expect().body.file_id
     cancelled, pending = await begun(raw), await begun(raw)
-    await notice_of(other)
+    await next_break(other)
     await cancelled.pending()
     await raw.cancel(cancelled)
     assert (await cancelled.response()).status is Status.CANCELLED
@@ -162,7 +162,7 @@ async def test_its_key_is_for_one_file_before_that_is_open(server):
     raw, other = await connected(server), await connected(server, guid=OTHER_CLIENT)
     (await leased(other, RWH, key=OTHER_KEY, share=0)).expect()
     pending = await begun(raw)
-    await notice_of(other)
+    await next_break(other)
     assert (await leased(raw, RWH, "other.txt")).status is Status.INVALID_PARAMETER
     (await other.acknowledge_lease_break(OTHER_KEY, R | 4)).expect()
     assert (await pending.response()).status is Status.SHARING_VIOLATION
