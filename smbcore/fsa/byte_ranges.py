@@ -77,21 +77,22 @@ class ByteRanges:
         self._waiters: list[_Waiter] = []
         self._pauses: list[_Waiter] = []
 
-    def try_lock(self, owner: Open, offset: int, length: int, *, exclusive: bool) -> bool:
-        """Lock a checked range if nothing collides; tell whether it was locked."""
+    def try_lock(self, owner: Open, offset: int, length: int, *, exclusive: bool) -> ByteRange | None:
+        """Lock a checked range and return it, None if something collides."""
         wanted = ByteRange(owner, offset, offset + length, exclusive=exclusive)
         if any(conflicts(held, wanted) for held in self.ranges):
-            return False
+            return None
         self.ranges.append(wanted)
-        return True
+        return wanted
 
-    async def lock(self, owner: Open, offset: int, length: int, *, exclusive: bool) -> None:
-        """Lock a checked range, waiting as long as it takes.
+    async def lock(self, owner: Open, offset: int, length: int, *, exclusive: bool) -> ByteRange:
+        """Lock a checked range and return it, waiting as long as it takes.
 
         Errors: RANGE_NOT_LOCKED the owner was closed meanwhile.  Cancellation leaves nothing behind.
         """
-        if self.try_lock(owner, offset, length, exclusive=exclusive):
-            return
+        held = self.try_lock(owner, offset, length, exclusive=exclusive)
+        if held is not None:
+            return held
         wanted = ByteRange(owner, offset, offset + length, exclusive=exclusive)
         waiter = _Waiter(wanted, asyncio.get_running_loop().create_future())
         self._waiters.append(waiter)
@@ -105,6 +106,7 @@ class ByteRanges:
         finally:
             if waiter in self._waiters:
                 self._waiters.remove(waiter)
+        return wanted
 
     async def pause(self, owner: Open, clock: Clock, seconds: float) -> None:
         """Wait before asking once more for what is held elsewhere.  Errors: RANGE_NOT_LOCKED closed meanwhile."""
@@ -134,18 +136,13 @@ class ByteRanges:
         self._serve()
         return True
 
-    def newest(self, owner: Open, offset: int, end: int, *, exclusive: bool) -> ByteRange:
-        """Return the newest lock of `owner` of just this place and kind; there is one."""
-        return next(
-            held
-            for held in reversed(self.ranges)
-            if held.owner is owner and held.offset == offset and held.end == end and held.exclusive == exclusive
-        )
-
-    def drop(self, held: ByteRange) -> None:
-        """Release just this lock."""
+    def drop(self, held: ByteRange) -> bool:
+        """Release just this lock; False if it went with its open before."""
+        if held not in self.ranges:
+            return False
         self.ranges.remove(held)
         self._serve()
+        return True
 
     def held_by(self, owner: Open) -> int:
         """Count the ranges that `owner` holds."""

@@ -13,7 +13,7 @@ from smbcore.nt.status import NtError, Status
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from smbcore.fsa.byte_ranges import ByteRanges
+    from smbcore.fsa.byte_ranges import ByteRange, ByteRanges
     from smbcore.fsa.open import Open
 
 _ASK_AGAIN = 0.1
@@ -28,44 +28,54 @@ async def lock(opened: Open, elements: list[LockElement], *, fail_immediately: b
     """
     _check(opened)
     ranges = opened.stream_state.ensure_ranges()
-    taken: list[LockElement] = []
+    taken: list[ByteRange] = []
     try:
         for element in elements:
             check_range(element.offset, element.length)
             await _break_caches(opened)
+            _check_open(opened)
             if not fail_immediately:
-                await _wait(opened, ranges, element)
-            elif not _try(opened, ranges, element):
+                taken.append(await _wait(opened, ranges, element))
+                continue
+            held = _try(opened, ranges, element)
+            if held is None:
                 raise NtError(Status.LOCK_NOT_GRANTED, f"{element.offset:#x}+{element.length:#x} is locked")
-            taken.append(element)
+            taken.append(held)
     except BaseException:
-        for element in reversed(taken):
-            _release(opened, ranges, element)
+        for held in reversed(taken):
+            if ranges.drop(held):
+                _show_released(opened, ranges, [(held.offset, held.end)])
         raise
 
 
-def _try(opened: Open, ranges: ByteRanges, element: LockElement) -> bool:
+def _try(opened: Open, ranges: ByteRanges, element: LockElement) -> ByteRange | None:
     """Lock one element if it can be had now."""
-    if not ranges.try_lock(opened, element.offset, element.length, exclusive=element.exclusive):
-        return False
-    return not mirrored_locks.applies(opened) or _take_outside(opened, ranges, element)
+    held = ranges.try_lock(opened, element.offset, element.length, exclusive=element.exclusive)
+    return held if held is not None and _take_outside(opened, ranges, held) else None
 
 
-async def _wait(opened: Open, ranges: ByteRanges, element: LockElement) -> None:
+async def _wait(opened: Open, ranges: ByteRanges, element: LockElement) -> ByteRange:
     """Lock one element, however long it takes; what programs outside of this server hold is asked for again and again.
 
     Errors: RANGE_NOT_LOCKED closed meanwhile
     """
     while True:
-        await ranges.lock(opened, element.offset, element.length, exclusive=element.exclusive)
-        if not mirrored_locks.applies(opened) or _take_outside(opened, ranges, element):
-            return
+        held = await ranges.lock(opened, element.offset, element.length, exclusive=element.exclusive)
+        _check_open(opened)  # it may have closed since the lock was granted
+        if _take_outside(opened, ranges, held):
+            return held
         await ranges.pause(opened, opened.volume.clock, _ASK_AGAIN)
 
 
-def _take_outside(opened: Open, ranges: ByteRanges, element: LockElement) -> bool:
-    """Show an element that was just locked outside; give it up if it is taken there."""
-    held = ranges.newest(opened, element.offset, element.offset + element.length, exclusive=element.exclusive)
+def _check_open(opened: Open) -> None:
+    if opened.closed:
+        raise NtError(Status.RANGE_NOT_LOCKED, f"{opened.path!r} was closed before it was locked")
+
+
+def _take_outside(opened: Open, ranges: ByteRanges, held: ByteRange) -> bool:
+    """Show outside what was just locked, where the volume does so; give it up if it is taken there."""
+    if not mirrored_locks.applies(opened):
+        return True
     try:
         taken = mirrored_locks.take(opened, ranges, held)
     except NtError:
@@ -79,17 +89,21 @@ def _take_outside(opened: Open, ranges: ByteRanges, element: LockElement) -> boo
 def _release(opened: Open, ranges: ByteRanges, element: LockElement) -> bool:
     if not ranges.unlock(opened, element.offset, element.length):
         return False
-    if mirrored_locks.applies(opened):
-        mirrored_locks.give_back(opened, ranges, [(element.offset, element.offset + element.length)])
+    _show_released(opened, ranges, [(element.offset, element.offset + element.length)])
     return True
+
+
+def _show_released(opened: Open, ranges: ByteRanges, released: list[tuple[int, int]]) -> None:
+    """Show outside what was released, [offset, end) each, where the volume shows what is locked."""
+    if released and mirrored_locks.applies(opened):
+        mirrored_locks.give_back(opened, ranges, released)
 
 
 def release_all(opened: Open, ranges: ByteRanges) -> None:
     """Give back what an open holds, because it closes."""
     held = [(offset, offset + length) for offset, length, _ in opened.held_ranges()]
     ranges.release(opened)
-    if held and mirrored_locks.applies(opened):
-        mirrored_locks.give_back(opened, ranges, held)
+    _show_released(opened, ranges, held)
 
 
 def restore(opened: Open, elements: Iterable[LockElement]) -> None:
@@ -99,7 +113,7 @@ def restore(opened: Open, elements: Iterable[LockElement]) -> None:
     """
     ranges = opened.stream_state.ensure_ranges()
     for element in elements:
-        if not _try(opened, ranges, element):
+        if _try(opened, ranges, element) is None:
             raise NtError(Status.LOCK_NOT_GRANTED, f"{element.offset:#x}+{element.length:#x} of {opened.path!r}")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -115,6 +116,35 @@ async def test_failing_request_gives_back_what_it_took(lab: Any) -> None:
         await second.lock(wanted, fail_immediately=True)
     await lab.lock(first, 0, 1)
     await first.close()
+    await second.close()
+
+
+async def test_a_failing_request_leaves_what_was_locked_before_at_the_same_place(lab: Any) -> None:
+    """Only what this request locked is given back  [MS-SMB2 3.3.5.14.2]."""
+    first = await lab.create("a")
+    second = await lab.open("a")
+    await first.write(0, bytes(40))
+    await lab.lock(second, 30, 5)
+    await lab.lock(first, 0, 10)
+    with lab.fails("LOCK_NOT_GRANTED"):
+        await first.lock([LockElement(0, 10, False), LockElement(30, 5, True)], fail_immediately=True)
+    assert first.held_ranges() == [(0, 10, True)]
+    await first.close()
+    await second.close()
+
+
+async def test_a_lock_whose_open_closes_before_others_gave_up_their_caches_is_not_taken(lab: Any) -> None:
+    first = await lab.create("a", oplock_key=b"1")
+    second = await lab.open("a", oplock_key=b"2")
+    lab.lease(second, "R", b"2")
+    noted: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    first.stream_state.oplocks.hold(noted)
+    task = await lab.start(lab.lock(first, 0, 10, wait=True))
+    await first.close()
+    noted.set_result(None)
+    with lab.fails("RANGE_NOT_LOCKED"):
+        await task
+    await lab.lock(second, 0, 10)
     await second.close()
 
 
