@@ -266,7 +266,7 @@ async def _write_token(opened: Open, asked: wire.OffloadWrite, length: int, ther
             await opened.node.zero_range(copied, end)
     finally:
         opened.after_write()
-    if within and abs(start - asked.offset) >= length:
+    if within and (asked.offset + length <= token.offset or token.offset + token.length <= asked.offset):
         token.state = _state_of(token.stream, opened)  # what changed is not what the token stands for
     return length
 

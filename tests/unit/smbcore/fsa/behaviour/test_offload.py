@@ -294,6 +294,16 @@ async def test_overlapping_ranges_of_one_file_are_copied_the_right_way_round(lab
     await source.close()
 
 
+async def test_a_write_into_the_rest_of_what_a_token_stands_for_ends_it(lab: Any) -> None:
+    source = await lab.create("source")
+    await source.write(0, DATA)
+    token = (await token_of(source, 0, 8192)).token
+    assert await put(source, token, 4096, 4096) == 4096
+    with lab.fails("INVALID_TOKEN"):
+        await put(source, token, 16384, 4096, at=4096)
+    await source.close()
+
+
 async def test_a_token_is_good_on_every_volume_of_the_server(lab: Any) -> None:
     other = Volume(MemoryBackend(lab.clock), lab.config, lab.clock, lab.volume.tokens)
     elsewhere = type(lab)(other, lab.clock, other.backend)
