@@ -17,6 +17,8 @@ from smbcore.nt.sid import ADMINISTRATORS, Sid
 from smbcore.nt.status import NtError, Status
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     from smbcore.fsa.open import Open
     from smbcore.fsa.volume import Volume
     from smbcore.nt.token import Token
@@ -124,9 +126,13 @@ async def set_entries(opened: Open, data: bytes) -> None:
         wanted = decode_quotas(data)
     except WireError as error:
         raise NtError(Status.INVALID_PARAMETER, str(error)) from error
-    rules = opened.volume.config.space
-    users = dict(rules.users)
     now = opened.volume.clock.now()
+    await _change(opened.volume, lambda rules: rules.with_users(_merged(rules.users, wanted, now)))
+
+
+def _merged(old: Mapping[Sid, QuotaEntry], wanted: list[QuotaInformation], now: int) -> dict[Sid, QuotaEntry]:
+    """Return the entries after the `wanted` changes.  Raises as `set_entries`."""
+    users = dict(old)
     for item in wanted:
         if item.limit == REMOVE:
             if users.pop(item.sid, None) is None:
@@ -139,7 +145,7 @@ async def set_entries(opened: Open, data: bytes) -> None:
         users[item.sid] = QuotaEntry(item.threshold, item.limit, now)
     if len(users) > MOST_USERS:
         raise NtError(Status.INVALID_PARAMETER, f"{len(users)} quota entries")
-    await _install(opened.volume, rules.with_users(users))
+    return users
 
 
 def control(rules: SpaceRules) -> fs.ControlInformation:
@@ -161,13 +167,8 @@ async def set_control(opened: Open, data: bytes) -> None:
     wanted = fs.ControlInformation.decode(data)
     enforces = bool(wanted.flags & fs.FILE_VC_QUOTA_ENFORCE)
     default = QuotaEntry(_signed(wanted.default_quota_threshold), _signed(wanted.default_quota_limit))
-    rules = replace(
-        opened.volume.config.space,
-        tracks=enforces or bool(wanted.flags & fs.FILE_VC_QUOTA_TRACK),
-        enforces=enforces,
-        default=default,
-    )
-    await _install(opened.volume, rules)
+    tracks = enforces or bool(wanted.flags & fs.FILE_VC_QUOTA_TRACK)
+    await _change(opened.volume, lambda rules: replace(rules, tracks=tracks, enforces=enforces, default=default))
 
 
 def _signed(value: int) -> int:
@@ -178,8 +179,13 @@ def _signed(value: int) -> int:
     return value
 
 
-async def _install(volume: Volume, rules: SpaceRules) -> None:
-    """Store the rules, then go by them."""
-    if volume.keep_rules is not None:
-        await volume.keep_rules(rules)
-    volume.set_space_rules(rules)
+async def _change(volume: Volume, change: Callable[[SpaceRules], SpaceRules]) -> None:
+    """Store the rules as `change` makes them, then go by them; one change after the other, or one would undo another.
+
+    The size limit is not the clients' to set, and may be another one by the time that the rules are stored.
+    """
+    async with volume.rules_change:
+        rules = change(volume.config.space)
+        if volume.keep_rules is not None:
+            await volume.keep_rules(rules)
+        volume.set_space_rules(replace(rules, size_limit=volume.config.space.size_limit))

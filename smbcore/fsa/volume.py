@@ -75,6 +75,7 @@ class Volume:
     snapshots  the earlier versions of the volume;  is_snapshot  this is one of them, the one of `snapshot_time`
     space      what the files take, None where that need not be known
     keep_rules stores rules of space that a client changed, so that they outlive the volume
+    rules_change  held by the client that changes them
     changes    counts changes of metadata or data, so that what was read before can be told from fresh
     read_only  every change is refused, by configuration or by the store
     """
@@ -111,6 +112,7 @@ class Volume:
         self._hidden: list[Pattern] = [Pattern(name) for name in config.hide_files]
         self.space: Space | None = Space(self, config.space) if config.space.counts else None
         self.keep_rules: KeepRules | None = None
+        self.rules_change = asyncio.Lock()
         self._directory_oplocks: dict[tuple[str, ...], StreamState] = {}
         self._observations: dict[StreamState, Observation | None] = {}
 

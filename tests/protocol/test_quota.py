@@ -196,6 +196,30 @@ async def test_rules_that_cannot_be_stored_do_not_hold(server):
     assert server.volumes["data"].config.space == TRACKED
 
 
+async def test_changes_that_are_stored_at_the_same_time_are_all_kept(server):
+    """1 two clients set quotas while the database is slow, 2 the administrator sets a size limit, 3 all of it holds."""
+    raw = await tree_of(server, TRACKED)
+    volume, file_id, gate, begun = server.volumes["data"], await index(raw), asyncio.Event(), asyncio.Event()
+
+    async def keep(_rules):
+        begun.set()
+        await gate.wait()
+
+    volume.keep_rules = keep
+    changes = [
+        asyncio.ensure_future(raw.set_info(file_id, 0, encode_quotas([QuotaInformation(sid)]), kind=InfoType.QUOTA))
+        for sid in (ALICE, BOB)
+    ]
+    await asyncio.wait_for(begun.wait(), 5)
+    (await raw.echo()).expect()  # the second is under way, too
+    volume.set_space_rules(replace(TRACKED, size_limit=400 * K))
+    gate.set()
+    for answer in await asyncio.gather(*changes):
+        answer.expect()
+    assert set(volume.config.space.users) == {ALICE, BOB}
+    assert volume.config.space.size_limit == 400 * K
+
+
 async def test_quotas_are_switched_on_and_off_by_the_control_class(server):
     raw = await tree_of(server, SpaceRules())
     await put(raw, "a", 8 * K)
