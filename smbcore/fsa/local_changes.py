@@ -74,7 +74,10 @@ class LocalChanges:
         for action, path, _ in changes:
             kind = _KIND.get(action)
             if kind is not None:
-                self._expected.setdefault((path, kind), []).append(now)
+                times = self._expected.setdefault((path, kind), [])
+                while times and now - times[0] > _EXPECTED_FOR:  # the store does not tell of what nobody observes
+                    del times[0]
+                times.append(now)
             self._touch(path, now)
         while len(self._expected) > _MOST:
             self._expected.popitem(last=False)
