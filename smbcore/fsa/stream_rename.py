@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from smbcore.fsa import notify, space
+from smbcore.fsa import notify, reserved, space, times
 from smbcore.fsa.backend import Node
 from smbcore.nt.attributes import FILE_ATTRIBUTE_DIRECTORY
 from smbcore.nt.names import split_stream, upcase
@@ -19,7 +19,6 @@ from smbcore.nt.status import NtError, Status
 if TYPE_CHECKING:
     from smbcore.fsa.file_table import StreamState
     from smbcore.fsa.open import Open
-    from smbcore.fsa.oplock import Oplocks
 
 _PIECE = 16 << 20
 _SMALL = 64 << 10
@@ -32,14 +31,15 @@ async def rename_stream(opened: Open, name: str, *, replace: bool) -> None:
     Before: the open has DELETE, the volume can be written.
     Errors: INVALID_PARAMETER a malformed name, no main stream in a directory, a target that is open or not empty;
             OBJECT_TYPE_MISMATCH another type than $DATA;  OBJECT_NAME_COLLISION the target exists and is not to be
-            replaced;  ACCESS_DENIED the stream is being deleted;  SHARING_VIOLATION somebody writes while data moves.
+            replaced;  ACCESS_DENIED the stream is being deleted;  SHARING_VIOLATION somebody writes while data moves;
+            FILE_NOT_AVAILABLE reserved for a client that is away.
     """
     new = _parse(name, opened)
     if upcase(new) == upcase(opened.node.stream):
         return
     if opened.delete_pending:
         raise NtError(Status.ACCESS_DENIED, f"{opened!r} is being deleted")
-    while (blocker := _find_blocker(opened)) is not None:
+    while (blocker := reserved.make_way(opened.stream_state, opened.oplock_key, opened)) is not None:
         await blocker.wait(opened.token.name)
     old, state = opened.node.stream, opened.stream_state
     nodes: list[Node] = []
@@ -60,8 +60,9 @@ async def rename_stream(opened: Open, name: str, *, replace: bool) -> None:
     try:
         await space.giving_back(opened.volume, opened.node, move)
         if nodes:
+            await _reopen_all(opened, new, nodes)  # some may have come while data moved
             for other in state.opens:
-                _swap(other, nodes.pop() if nodes else await _reopen(opened, new))
+                _swap(other, nodes.pop())
     finally:
         for node in nodes:
             node.close()
@@ -87,14 +88,6 @@ def _parse(name: str, opened: Open) -> str:
     if opened.is_directory:
         raise NtError(Status.INVALID_PARAMETER, "a directory itself is no stream")
     return new
-
-
-def _find_blocker(opened: Open) -> Oplocks | None:
-    """Break H of others on the stream; return what to wait for."""
-    oplocks = opened.stream_state.oplocks
-    if oplocks is not None and oplocks.break_handle_caching(opened.oplock_key, opened):
-        return oplocks
-    return None
 
 
 def _check_target(opened: Open, new: str, *, replace: bool) -> bool:
@@ -195,6 +188,7 @@ async def _carry(opened: Open, guard: Open) -> None:
 def _swap(opened: Open, node: Node) -> None:
     """Let an open go on with another node of its file."""
     old, opened.node = opened.node, node
+    times.follow(opened.file, old, node)
     old.close()
 
 

@@ -13,6 +13,7 @@ from smbcore.nt.clock import Clock, TimerHandle
 from smbcore.nt.status import NtError, Status
 
 if TYPE_CHECKING:
+    from smbcore.fsa.file_table import FileState
     from smbcore.fsa.open import Open
 
 KEEP = 0
@@ -66,12 +67,14 @@ class DelayedWriteTime:
     The store has the true time all along. Until some seconds after the first write through an open, the file shows the
     time from before; then that of the moment, which stays until the next open writes, something settles it, or the
     last open that wrote closes. Windows did so once, and smbd until 4.21; modern Windows shows every write at once.
+
+    node  of an open of the file, to ask and to set
     """
 
-    __slots__ = ("_clock", "_node", "_settled", "_timer", "shown")
+    __slots__ = ("_clock", "_settled", "_timer", "node", "shown")
 
     def __init__(self, node: Node, clock: Clock) -> None:
-        self._node = node
+        self.node = node
         self._clock = clock
         self._settled = False
         self._timer: TimerHandle | None = None
@@ -85,17 +88,17 @@ class DelayedWriteTime:
     def settle(self) -> None:
         """Show the true time, and a later one than before even where the store's clock ticks slowly."""
         self.end()
-        now = self._node.info().last_write_time
+        now = self.node.info().last_write_time
         if now == self.shown and not self._settled:
             now = max(self._clock.now(), now + 1)
-            self._node.set_times(last_write=now)
+            self.node.set_times(last_write=now)
         self._settled = True
         self.shown = now
 
     def settle_at_close(self) -> None:
         """Show the time of the close, if writes are still to be shown."""
         if not self._settled:
-            self._node.set_times(last_write=self._clock.now())
+            self.node.set_times(last_write=self._clock.now())
         self.settle()
 
     def written(self) -> None:
@@ -119,6 +122,12 @@ def before_write(opened: Open) -> None:
     file.delayed.written()
 
 
+def follow(file: FileState, old: Node, new: Node) -> None:
+    """Ask `new` from now on, where `old` was asked for the write time."""
+    if file.delayed is not None and file.delayed.node is old:
+        file.delayed.node = new
+
+
 def settle_write_time(opened: Open) -> None:
     """Show the true write time from now on."""
     if opened.file.delayed is not None:
@@ -128,7 +137,7 @@ def settle_write_time(opened: Open) -> None:
 def writer_closes(opened: Open) -> None:
     """Show the true write time when nobody writes any more; called while the open is still registered."""
     delayed = opened.file.delayed
-    if delayed is None or not opened.writes:
+    if delayed is None or not (opened.writes or delayed.node is opened.node):  # the first write may have failed
         return
     delayed.end()
     others = [other for other in opened.file.opens() if other is not opened and other.writes]

@@ -9,6 +9,8 @@ import pytest
 
 from smbcore.fsa.api import VolumeConfig
 from smbcore.nt.info import classes as ic
+from smbcore.nt.status import Status
+from smbcore.vfs.faulty import FaultyBackend, Schedule
 
 DELAY = 2.0
 BEFORE = 131_000_000_000_000_000
@@ -76,6 +78,29 @@ async def test_the_close_of_the_last_writer_shows_it(lab: Any, old: Any) -> None
     assert shown(old) == BEFORE
     await writer.close()
     assert shown(old) > BEFORE
+
+
+async def test_a_writer_that_failed_and_closed_leaves_the_others_the_time(lab: Any, old: Any) -> None:
+    faults = Schedule()
+    lab.volume.backend = FaultyBackend(lab.backend, faults)
+    writer = await lab.open("a")
+    faults.fail("write", Status.DISK_FULL)
+    with lab.fails("DISK_FULL"):
+        await writer.write(0, b"x")
+    await writer.close()
+    lab.clock.advance(DELAY)
+    assert shown(old) == BEFORE
+    await lab.set_basic(old, 0, 0, BEFORE + 10_000_000, 0)
+    assert shown(old) == BEFORE + 10_000_000
+
+
+async def test_the_time_follows_data_to_another_stream(lab: Any, old: Any) -> None:
+    writer = await lab.open("a")
+    await writer.write(0, b"x")
+    await lab.rename(writer, ":s")
+    lab.clock.advance(DELAY)
+    assert shown(writer) > BEFORE
+    await writer.close()
 
 
 async def test_no_timer_outlives_the_file(lab: Any) -> None:

@@ -135,6 +135,47 @@ async def test_others_give_up_handle_caching_first(lab: Any) -> None:
     await close(holder, opened)
 
 
+async def test_what_is_reserved_for_a_client_that_is_away_keeps_its_name(lab: Any) -> None:
+    holder, told = await filled(lab, "a:s", b"data"), lab.listener()
+    lab.lease(holder, "RH", b"holder", told)
+    opened = await lab.open("a:s", oplock_key=b"mine")
+    holder.leave(told, reserve=True)
+    work = await lab.start(lab.rename(opened, ":t"))
+    assert not told.notices
+    lab.clock.advance(lab.config.break_timeout)
+    with lab.fails("FILE_NOT_AVAILABLE"):
+        await work
+    assert holder.stream == "s"
+    await close(holder, opened)
+
+
+async def test_opens_that_come_and_go_while_data_moves_go_on_too(lab: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """1 one open closes and two come while the main stream is filled, and one more while they get their nodes."""
+    opened, leaves = await filled(lab, "a:s", b"data"), await lab.open("a:s")
+    came = []
+    backend, reopen = lab.volume.backend, lab.volume.backend.open
+    remove = backend.remove
+
+    async def meddling_remove(node: Any) -> None:
+        await leaves.close()
+        came.extend([await lab.open("a:s"), await lab.open("a:s"), await lab.open("a:s")])
+        monkeypatch.setattr(backend, "open", meddling_open)
+        await remove(node)
+
+    async def meddling_open(*arguments: Any, **options: Any) -> Any:
+        monkeypatch.setattr(backend, "open", reopen)
+        await came[0].close()
+        return await reopen(*arguments, **options)
+
+    monkeypatch.setattr(backend, "remove", meddling_remove)
+    await lab.rename(opened, "::$DATA", replace=True)
+    monkeypatch.undo()
+    for other in (opened, *came[1:]):
+        assert other.stream == ""
+        assert await read(lab, other) == b"data"
+    await close(opened, *came)
+
+
 @pytest.mark.parametrize("to", [":t", "::$DATA"])
 async def test_a_target_is_replaced_only_if_asked_and_empty_and_not_open(lab: Any, to: str) -> None:
     target = await lab.create("a" if to == "::$DATA" else "a:t")
