@@ -35,7 +35,7 @@ def keeping_rules(volume: Volume, share: ShareConfig, engine: Engine, clock: Clo
 def _keeper(share: ShareConfig, engine: Engine, clock: Clock) -> KeepRules:
     def store(rules: SpaceRules) -> None:
         with writing(engine) as connection:
-            change_quotas(connection, share.id, lambda _: as_options(rules), now=filetime.to_datetime(clock.now()))
+            change_quotas(connection, share.id, as_options(rules), now=filetime.to_datetime(clock.now()))
 
     async def keep(rules: SpaceRules) -> None:
         try:

@@ -3,14 +3,16 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import pytest
+from sqlalchemy import event
+from sqlalchemy.exc import DBAPIError
 
 from smbcore.nt.sid import Sid
 from smbcore.state.configuration import ShareOptions
-from smbcore.state.engine import writing
+from smbcore.state.engine import open_engine, writing
 from smbcore.state.errors import StateError
 from smbcore.state.options import OptionError, dump, parse
 from smbcore.state.quotas import MOST_ENTRIES, ShareQuota, format_entries, parse_entries
-from smbcore.state.shares import NewShare, change_quotas, create_share
+from smbcore.state.shares import NewShare, change_quotas, change_share, create_share
 
 ANNA = Sid.parse("S-1-5-21-1-2-3-1000")
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -67,12 +69,34 @@ def test_a_change_of_quotas_leaves_other_options_alone(store):
         made = create_share(connection, new, now=NOW)
         entry = ShareQuota(ANNA, limit=3)
         changed = change_quotas(
-            connection, made.id, lambda _: {"quota": "track", "quota_entries": format_entries([entry])}, now=NOW
+            connection, made.id, {"quota": "track", "quota_entries": format_entries([entry])}, now=NOW
         )
         assert changed.version == made.version + 1
         assert dump(changed.options) == {
             "streams": False, "size_limit_mib": 5, "quota": "track", "quota_entries": [str(entry)]
         }  # fmt: skip
         with pytest.raises(StateError) as caught:
-            change_quotas(connection, made.id, lambda _: {"quota": "perhaps"}, now=NOW)
+            change_quotas(connection, made.id, {"quota": "perhaps"}, now=NOW)
         assert caught.value.args
+
+
+def test_a_change_of_quotas_waits_for_another_of_the_share(store):
+    """Were the share read before the other change is through, this one would fail, or undo it."""
+    impatient = open_engine(store.url)
+
+    @event.listens_for(impatient, "begin", insert=True)
+    def wait_no_longer(connection):
+        is_sqlite = connection.dialect.name == "sqlite"
+        connection.exec_driver_sql("PRAGMA busy_timeout=1" if is_sqlite else "SET LOCAL lock_timeout = 1")
+
+    with writing(store.engine) as connection:
+        made = create_share(connection, NewShare("files", "/srv/files"), now=NOW)
+    with writing(store.engine) as connection:
+        change_share(connection, made.id, {"options": {"streams": False}}, now=NOW)
+        with pytest.raises(DBAPIError, match=r"lock") as caught, writing(impatient) as other:
+            change_quotas(other, made.id, {"quota": "track"}, now=NOW)
+        assert not caught.value.statement.startswith("UPDATE")
+    with writing(impatient) as other:
+        changed = change_quotas(other, made.id, {"quota": "track"}, now=NOW)
+    assert dump(changed.options) == {"streams": False, "quota": "track"}
+    impatient.dispose()
