@@ -46,7 +46,7 @@ class Walk:
     def run(self) -> Survey:
         """Walk through the share.  Raises OSError where its root cannot be read."""
         waiting = [name for name in self._directory(b".") if name.lower() not in self._skipped]
-        self._add(b"/proc/self/fd/%d" % self._backend.root, os.fstat(self._backend.root), is_directory=True)
+        self._add(b"/proc/self/fd/%d/." % self._backend.root, os.fstat(self._backend.root), is_directory=True)
         while waiting and not self.stop.is_set():
             path = waiting.pop()
             try:
@@ -60,8 +60,12 @@ class Walk:
         below = []
         directory = self._backend.open_raw(path, _DIRECTORY)
         try:
+            here = os.fstat(directory)
+            self._backend.file_id(here.st_dev, here.st_ino, directory)  # the files' ids go by this look at their device
             with os.scandir(directory) as listed:
                 for entry in listed:
+                    if self.stop.is_set():
+                        break
                     name = os.fsencode(entry.name)
                     is_directory = entry.is_dir(follow_symlinks=False)
                     if is_directory:
@@ -79,7 +83,7 @@ class Walk:
         return below
 
     def _add(self, place: bytes, status: os.stat_result, *, is_directory: bool) -> None:
-        file_id = self._backend.file_id(status.st_dev, status.st_ino, place)
+        file_id = self._backend.file_id(status.st_dev, status.st_ino, place if is_directory else None)
         end_of_file = 0 if is_directory else status.st_size
         if status.st_nlink > 1 and not is_directory:
             if file_id in self._linked:

@@ -29,7 +29,8 @@ async def test_files_streams_and_directories_count_by_owner(posix: PosixBackend)
     folder = await posix.create(root, "d", directory=True, security=owned)
     node = await posix.create(folder, "f", directory=False, security=owned)
     await node.write(0, bytes(5 * K))
-    for carrier, name, size in ((node, "small", 10), (node, "large", 20 * K), (folder, "s", 9 * K)):
+    streams = ((node, "small", 10), (node, "large", 20 * K), (folder, "s", 9 * K), (root, "s", 5 * K))
+    for carrier, name, size in streams:
         stream, _ = carrier.open_stream(name, create=True)
         await stream.write(0, bytes(size))
         stream.close()
@@ -37,7 +38,7 @@ async def test_files_streams_and_directories_count_by_owner(posix: PosixBackend)
     await other.set_end_of_file(1 << 30)
     for each in (other, node, folder, root):
         each.close()
-    assert await totals(posix) == {ANNA.encode(): (8 + 4 + 20 + 12) * K, None: 1 << 30}
+    assert await totals(posix) == {ANNA.encode(): (8 + 4 + 20 + 12) * K, None: 8 * K + (1 << 30)}
 
 
 async def test_links_count_once_and_what_is_no_file_not_at_all(posix: PosixBackend, share: Path) -> None:
@@ -142,6 +143,18 @@ async def test_a_count_that_nobody_waits_for_ends_early(
     with pytest.raises(asyncio.CancelledError):
         await task
     assert len(seen) < 10
+
+
+async def test_a_count_that_nobody_waits_for_ends_in_the_middle_of_a_folder(
+    posix: PosixBackend, share: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(100):
+        (share / f"f{number}").touch()
+    walk = survey_module.Walk(posix, ())
+    seen: list[int] = []
+    monkeypatch.setattr(walk, "_add", lambda *_, **__: (seen.append(1), walk.stop.set()))
+    walk._directory(b".")
+    assert len(seen) == 1
 
 
 async def test_totals_leave_files_out(posix: PosixBackend, share: Path) -> None:
