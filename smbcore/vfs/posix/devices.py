@@ -4,7 +4,8 @@ A share's folder may hold mount points, and subvolumes of btrfs, whose inode num
 tells them apart only until the next mount: subvolumes get whatever number is free. What lasts is the file system's own
 id, which in btrfs is another one for each subvolume; where that is the device number in disguise (XFS), its UUID.
 
-Not to be had without an open file, so it is learned of each device once, from the first file of it that is met.
+Not to be had without an open file, so it is learned of each device from the files of it that are opened, every time:
+when a subvolume goes, the next one that is made gets its device number.
 """
 
 from __future__ import annotations
@@ -30,28 +31,26 @@ class Devices:
 
     def __init__(self, root: int) -> None:
         self.root = root
-        self._known: dict[int, int] = {}
+        self._known: dict[int, tuple[bytes, int]] = {}
         self._lock = threading.Lock()
 
     def number(self, device: int, place: int | bytes | None = None) -> int:
         """Return a number that stands for a device, the same after every mount: 0 for the root's, else far from that of
         each other one, so that it may be added to inode numbers.
 
-        place  a descriptor or path of a file on it; needed until it is known. May run in the pool.
+        place  a descriptor or path of a file on it, to look at anew; None goes by the last look. May run in the pool.
         """
         if device == self.root:
             return 0
-        known = self._known.get(device)
-        if known is not None:
-            return known
         identity = None if place is None else _identity(device, place)
-        if identity is None:
-            return _spread(b"device %d" % device)
         with self._lock:
-            number = self._known.get(device)
-            if number is None:
-                number = self._known[device] = self._free(identity)
-        return number
+            known = self._known.get(device)
+            if identity is None:
+                return _spread(b"device %d" % device) if known is None else known[1]
+            if known is None or known[0] != identity:
+                self._known.pop(device, None)
+                known = self._known[device] = identity, self._free(identity)
+            return known[1]
 
     def file_id(self, device: int, inode: int, place: int | bytes | None = None) -> int:
         """Return the 64-bit id of a file: its inode number where it is on the root's device, else apart from those."""
@@ -65,7 +64,7 @@ class Devices:
         attempt = 0
         while True:
             number = _spread(b"%d %s" % (attempt, identity))
-            if all(abs(number - other) >= _APART for other in self._known.values()):
+            if all(abs(number - other) >= _APART for _, other in self._known.values()):
                 return number
             attempt += 1
 

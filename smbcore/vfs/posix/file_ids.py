@@ -137,7 +137,9 @@ class FileIds:
 
     def _entries(self, directory: int, at: Path, found: dict[int, Path]) -> list[Path]:
         """Take in the entries of a directory; return the directories among them."""
-        device = os.fstat(directory).st_dev
+        status = os.fstat(directory)
+        device = status.st_dev
+        found[self._id_of(device, status.st_ino, directory)] = at
         below = []
         with os.scandir(directory) as listed:
             for entry in listed:
@@ -158,5 +160,5 @@ class FileIds:
                     )
                     found[self._id_of(inside.st_dev, inside.st_ino, place)] = path
                 else:
-                    found[self._id_of(device, entry.inode(), directory)] = path
+                    found[self._id_of(device, entry.inode(), None)] = path
         return below

@@ -54,9 +54,10 @@ async def entries(backend: PosixBackend, directory: int, names: Sequence[str]) -
 
 
 def meet_devices(backend: PosixBackend, directory: int, children: Sequence[Child]) -> None:
-    """Learn of the devices that are mounted at some of `children`, before their file ids are asked for."""
+    """Look at what is mounted at some of `children`, before their file ids are asked for."""
+    met = {backend.device, os.fstat(directory).st_dev}
     for _, as_stored, status in children:
-        if status.st_dev != backend.device:
+        if status.st_dev not in met:
             backend.devices.number(status.st_dev, b"/proc/self/fd/%d/%s" % (directory, os.fsencode(as_stored)))
 
 

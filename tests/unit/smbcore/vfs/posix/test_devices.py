@@ -38,6 +38,17 @@ def test_a_file_on_another_device_teaches_nothing(tmp_path: Path) -> None:
     assert not known._known
 
 
+def test_a_device_number_that_came_back_stands_for_what_it_is_now(monkeypatch: pytest.MonkeyPatch) -> None:
+    known = Devices(0)
+    numbers = []
+    for identity in (b"one", b"one", b"two", b"one"):
+        monkeypatch.setattr(devices, "_identity", lambda *_, identity=identity: identity)
+        numbers.append(known.number(5, 0))
+        assert known.number(5) == numbers[-1]
+    one, again, two, once_more = numbers
+    assert one == again == once_more != two
+
+
 def test_ids_of_two_devices_never_meet(monkeypatch: pytest.MonkeyPatch) -> None:
     """Even two that call themselves the same, as copies of a disk do, or whose numbers come out too close."""
     monkeypatch.setattr(devices, "_identity", lambda *_: b"the same")
@@ -131,6 +142,22 @@ async def test_files_of_every_device_are_found_by_their_ids(subvolumes: Path) ->
         assert "/".join(node.path) == path
         node.close()
     backend.close()
+
+
+async def test_a_subvolume_that_gets_the_device_number_of_another_has_ids_of_its_own(subvolumes: Path) -> None:
+    """1 a file of one is opened, 2 the subvolume goes and another comes, 3 its ids are those that last."""
+    backend = PosixBackend(subvolumes)
+    gone = await ids(backend)
+    subprocess.run(["btrfs", "subvolume", "delete", "-c", str(subvolumes / "two")], check=True, capture_output=True)
+    subprocess.run(["btrfs", "subvolume", "sync", str(subvolumes)], check=True, capture_output=True)
+    subprocess.run(["btrfs", "subvolume", "create", str(subvolumes / "two")], check=True, capture_output=True)
+    (subvolumes / "two" / "file").touch()
+    found = await ids(backend)
+    backend.close()
+    assert not {found["two"], found["two/file"]} & set(gone.values())
+    later = PosixBackend(subvolumes)
+    assert await ids(later) == found
+    later.close()
 
 
 async def test_large_streams_survive_another_mount(subvolumes: Path, monkeypatch: pytest.MonkeyPatch) -> None:
