@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from smbcore.auth.accounts import Identity
-from smbcore.nt.sid import ADMINISTRATORS, ANONYMOUS, AUTHENTICATED_USERS, EVERYONE, GUESTS, NETWORK, USERS, Sid
+from smbcore.nt.sid import ADMINISTRATORS, ANONYMOUS, AUTHENTICATED_USERS, EVERYONE, NETWORK, USERS, Sid
 from smbcore.nt.status import NtError, Status
 from smbcore.nt.token import Token
 
@@ -16,7 +16,6 @@ _ADMINISTRATOR_PRIVILEGES = frozenset(
     {"SeBackupPrivilege", "SeRestorePrivilege", "SeTakeOwnershipPrivilege", "SeSecurityPrivilege"}
 )
 _USER_PRIVILEGES = frozenset({"SeChangeNotifyPrivilege"})
-GUEST = Sid.parse("S-1-5-21-0-0-0-501")
 
 
 def token_of(account: AccountConfig) -> Token:
@@ -100,8 +99,3 @@ class AccountStore:
 
     def _find(self, user: str) -> AccountConfig | None:
         return self._accounts.get(user.partition("@")[0].casefold())
-
-
-def guest_token() -> Token:
-    """Return the token of the guest."""
-    return Token(GUEST, frozenset({EVERYONE, NETWORK, GUESTS}), frozenset(), "Guest", guest=True)

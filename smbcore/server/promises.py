@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from smbcore.fsa.oplock import Oplocks
     from smbcore.server.disconnected import DisconnectedOpen
+    from smbcore.server.lease import SmbLease
     from smbcore.server.open import SmbOpen
     from smbcore.server.record import OpenRecord
     from smbcore.server.server import SmbServer
@@ -51,6 +52,27 @@ def withdraw(server: SmbServer, opens: Iterable[AnyOpen]) -> asyncio.Task[None] 
             server.records.put("open", open_.key, open_)
             stale.append(open_)
     return server.background(_store(server, stale)) if stale else None
+
+
+async def settle(server: SmbServer, open_: SmbOpen) -> None:
+    """Something about an open has changed that its row must not be wrong about once the client hears of it."""
+    record = open_.record
+    if open_.closed:
+        return
+    if record is not None and record.written_through:
+        await server.promise("open", open_.key, open_)
+        return
+    server.open_changed(open_)
+    withdrawn = withdraw(server, [open_])
+    if withdrawn is not None:
+        await withdrawn
+
+
+async def settle_lease(server: SmbServer, lease: SmbLease) -> None:
+    """The state of a lease has changed; where it covers opens that are written through, store these first."""
+    kept = [open_.key for open_ in lease.opens if open_.record is not None and open_.record.written_through]
+    if kept:
+        await server.stored("open", kept)
 
 
 def store_kept(server: SmbServer, opens: Iterable[AnyOpen]) -> asyncio.Task[None] | None:

@@ -11,15 +11,14 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
-from smbcore.fsa.api import OplockLevel
 from smbcore.nt.create import FILE_OPENED
 from smbcore.nt.status import NtError, Status
+from smbcore.server.create_contexts.base import WIRE_LEVELS
 from smbcore.server.create_contexts.lease import Lease
 from smbcore.server.open import SmbOpen
 from smbcore.server.open_row import name_of
 from smbcore.server.record import Kind, holds_handle
 from smbcore.server.reporting import report
-from smbcore.wire.create import OPLOCK_BATCH, OPLOCK_EXCLUSIVE, OPLOCK_LEASE, OPLOCK_LEVEL_II, OPLOCK_NONE
 
 if TYPE_CHECKING:
     from smbcore.nt.sid import Sid
@@ -29,14 +28,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 NO_GUID: Final = bytes(16)
-
-_WIRE_LEVELS = {
-    OplockLevel.NONE: OPLOCK_NONE,
-    OplockLevel.LEVEL_TWO: OPLOCK_LEVEL_II,
-    OplockLevel.LEVEL_ONE: OPLOCK_EXCLUSIVE,
-    OplockLevel.BATCH: OPLOCK_BATCH,
-    OplockLevel.GRANULAR: OPLOCK_LEASE,
-}
 
 
 class Mismatch(StrEnum):
@@ -87,7 +78,7 @@ class Claimant:
 
 def oplock_level(open_: SmbOpen | DisconnectedOpen) -> int:
     """Return the level of an existing open as a CREATE response tells it."""
-    return _WIRE_LEVELS[open_.file.oplock[0]]
+    return WIRE_LEVELS[open_.file.oplock[0]]
 
 
 def mismatch(away: DisconnectedOpen, claim: Claim, claimant: Claimant) -> Mismatch | None:

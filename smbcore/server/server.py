@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     from smbcore.auth.acceptor import Authenticator
     from smbcore.nt.clock import Clock
     from smbcore.server.config import ServerConfig
-    from smbcore.server.lease import SmbLease
     from smbcore.server.open import SmbOpen
     from smbcore.server.tree_connect import SmbTreeConnect
     from smbcore.state.mirror_writer import Key
@@ -274,25 +273,6 @@ class SmbServer:
         self.index.remove(record)
         self.allowance.give_back(record)
         self.records.drop("open", key)
-
-    async def settle(self, open_: SmbOpen) -> None:
-        """Something about an open has changed that its row must not be wrong about once the client hears of it."""
-        record = open_.record
-        if open_.closed:
-            return
-        if record is not None and record.written_through:
-            await self.promise("open", open_.key, open_)
-            return
-        self.open_changed(open_)
-        withdrawn = promises.withdraw(self, [open_])
-        if withdrawn is not None:
-            await withdrawn
-
-    async def settle_lease(self, lease: SmbLease) -> None:
-        """The state of a lease has changed; where it covers opens that are written through, store these first."""
-        kept = [open_.key for open_ in lease.opens if open_.record is not None and open_.record.written_through]
-        if kept:
-            await self.stored("open", kept)
 
     async def promise(self, kind: str, key: Key, source: Any) -> bool:
         """Have a record stored before the reply that promises it; tell whether it was.

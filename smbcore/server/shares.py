@@ -62,11 +62,6 @@ class Share:
         self._volumes: dict[str, Volume] = {}
 
     @property
-    def is_open(self) -> bool:
-        """Whether a volume is open, because somebody has used the share."""
-        return bool(self._volumes)
-
-    @property
     def is_pipe(self) -> bool:
         """Whether this is IPC$."""
         return self.config.kind == "pipe"

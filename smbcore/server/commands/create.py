@@ -12,7 +12,7 @@ from smbcore.fsa.api import Caching, OpenParameters, OplockLevel
 from smbcore.nt.attributes import FILE_ATTRIBUTE_NORMAL
 from smbcore.nt.create import FILE_OPENED
 from smbcore.nt.status import NtError, Status
-from smbcore.server.create_contexts.base import CreatePlan
+from smbcore.server.create_contexts.base import WIRE_LEVELS, CreatePlan
 from smbcore.server.create_contexts.order import parse_contexts
 from smbcore.server.open import SmbOpen
 from smbcore.server.pipe import PipeFile
@@ -21,7 +21,6 @@ from smbcore.server.request import SmbRequest
 from smbcore.wire.create import (
     OPLOCK_BATCH,
     OPLOCK_EXCLUSIVE,
-    OPLOCK_LEASE,
     OPLOCK_LEVEL_II,
     OPLOCK_NONE,
     CreateContext,
@@ -38,13 +37,6 @@ _LEVELS: Final = {
     OPLOCK_LEVEL_II: OplockLevel.LEVEL_TWO,
     OPLOCK_EXCLUSIVE: OplockLevel.LEVEL_ONE,
     OPLOCK_BATCH: OplockLevel.BATCH,
-}
-_WIRE_LEVELS: Final = {
-    OplockLevel.NONE: OPLOCK_NONE,
-    OplockLevel.LEVEL_TWO: OPLOCK_LEVEL_II,
-    OplockLevel.LEVEL_ONE: OPLOCK_EXCLUSIVE,
-    OplockLevel.BATCH: OPLOCK_BATCH,
-    OplockLevel.GRANULAR: OPLOCK_LEASE,
 }
 
 
@@ -137,7 +129,7 @@ async def successful_open(plan: CreatePlan) -> CreateResponse:
         signed_in_anew(plan, open_)
     if plan.msg.oplock_level in _LEVELS and not file.is_directory and not rq.server.conduct.withholds(rq.session):
         grant = file.request_oplock(_LEVELS[plan.msg.oplock_level], Caching.NONE, open_, None)
-        plan.oplock_level = _WIRE_LEVELS[grant.level]
+        plan.oplock_level = WIRE_LEVELS[grant.level]
     for context in plan.contexts:
         context.after_open(plan)
     for step in plan.last:

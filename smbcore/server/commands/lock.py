@@ -8,6 +8,7 @@ from smbcore.fsa.api import LockElement
 from smbcore.nt.status import NtError, Status
 from smbcore.proto.keys import DIALECT_300
 from smbcore.server import range_rows
+from smbcore.server.promises import settle
 from smbcore.server.request import SmbRequest
 from smbcore.wire.lock import (
     LOCK_EXCLUSIVE,
@@ -36,13 +37,13 @@ async def lock(rq: SmbRequest, msg: LockRequest) -> LockResponse:
     number, bucket = msg.lock_sequence_number, msg.lock_sequence_index
     if not (0 < bucket <= _MAX_BUCKET and _checks_sequence(rq)):
         await _carry_out(rq, msg)
-        await rq.server.settle(rq.open)
+        await settle(rq.server, rq.open)
         return LockResponse()
     record = rq.open.ensure_record(rq.connection.client_guid)
     if not record.is_replayed_lock(bucket, number):
         await _carry_out(rq, msg)
         record.lock_done(bucket, number)
-        await rq.server.settle(rq.open)
+        await settle(rq.server, rq.open)
     return LockResponse()
 
 
@@ -59,7 +60,7 @@ async def _carry_out(rq: SmbRequest, msg: LockRequest) -> None:
         try:
             _unlock(rq, msg)
         except NtError:
-            await rq.server.settle(rq.open)  # what was before the bad range is unlocked
+            await settle(rq.server, rq.open)  # what was before the bad range is unlocked
             raise
         return
     elements, fail_immediately = _locks(msg)

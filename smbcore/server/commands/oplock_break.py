@@ -7,6 +7,7 @@ from typing import Final
 
 from smbcore.fsa.api import Caching, OplockLevel
 from smbcore.nt.status import NtError, Status
+from smbcore.server.promises import settle, settle_lease
 from smbcore.server.request import SmbRequest
 from smbcore.wire.create import OPLOCK_LEASE, OPLOCK_LEVEL_II, OPLOCK_NONE
 from smbcore.wire.oplock_break import (
@@ -47,7 +48,7 @@ async def acknowledge_oplock(rq: SmbRequest, msg: OplockBreakAcknowledgment) -> 
         level = OplockLevel.BATCH  # not a level to go down to: the layer below refuses it and drops the oplock
     open_.file.acknowledge_break(level, Caching.NONE)
     rq.server.conduct.answered(rq.session)
-    await rq.server.settle(open_)
+    await settle(rq.server, open_)
     return OplockBreakResponse(msg.oplock_level, msg.file_id)
 
 
@@ -64,5 +65,5 @@ async def acknowledge_lease(rq: SmbRequest, msg: LeaseBreakAcknowledgment) -> Le
     next(iter(lease.opens)).file.acknowledge_break(OplockLevel.GRANULAR, Caching(msg.lease_state & 7))
     rq.server.conduct.answered(rq.session)
     lease.changed()
-    await rq.server.settle_lease(lease)
+    await settle_lease(rq.server, lease)
     return LeaseBreakResponse(msg.lease_key, msg.lease_state)

@@ -45,7 +45,7 @@ async def _settle(rq: SmbRequest, msg: SetInfoRequest) -> None:
     """Let the records follow; store at once what must not be wrong after a crash."""
     server, record = rq.server, rq.open.record
     if record is not None and record.written_through:
-        await server.settle(rq.open)
+        await promises.settle(server, rq.open)
     else:
         server.open_changed(rq.open)
     if msg.info_type == INFO_FILE and msg.info_class in _DISPOSITIONS:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeVar
 
-from smbcore.fsa.api import OpenParameters
+from smbcore.fsa.api import OpenParameters, OplockLevel
+from smbcore.wire.create import OPLOCK_BATCH, OPLOCK_EXCLUSIVE, OPLOCK_LEASE, OPLOCK_LEVEL_II, OPLOCK_NONE
 
 if TYPE_CHECKING:
     from smbcore.server.lease import SmbLease
@@ -16,6 +17,15 @@ if TYPE_CHECKING:
     from smbcore.wire.types import Buffer
 
 T = TypeVar("T")
+
+WIRE_LEVELS: Final = {
+    OplockLevel.NONE: OPLOCK_NONE,
+    OplockLevel.LEVEL_TWO: OPLOCK_LEVEL_II,
+    OplockLevel.LEVEL_ONE: OPLOCK_EXCLUSIVE,
+    OplockLevel.BATCH: OPLOCK_BATCH,
+    OplockLevel.GRANULAR: OPLOCK_LEASE,
+}
+"""What a client has, as a CREATE response says it."""
 
 
 @dataclass(slots=True)
