@@ -119,11 +119,6 @@ class FileState:
             self.streams = {}
         self.streams[folded] = stream
 
-    def forget_charges(self) -> None:
-        """Let what every stream counts for be looked at anew, for data moved between them."""
-        for stream in self.all_streams():
-            stream.charge = None
-
     def all_streams(self) -> Iterator[StreamState]:
         """Iterate over the streams that are or were open, the main one first."""
         yield self.main

@@ -35,6 +35,7 @@ from smbcore.fsa.api import (
 from smbcore.fsa.backend import Look, Node, NodeInfo
 from smbcore.fsa.oplock import CACHING
 from smbcore.fsa.sharing import SHARED_ACCESS
+from smbcore.fsa.space import counting
 from smbcore.fsa.times import StickyTimes
 from smbcore.nt import attributes as fa
 from smbcore.nt.access import FILE_APPEND_DATA, FILE_EXECUTE, FILE_READ_DATA, FILE_WRITE_DATA
@@ -304,7 +305,7 @@ class Open:
         """
         space = self.volume.space
         if space is not None and not space.counted:
-            await space.ready()
+            space = await counting(self.volume)
         if not self.granted_access & FILE_WRITE_DATA:
             offset = self._append_offset(offset)
         if self.is_directory:

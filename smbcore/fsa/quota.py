@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from smbcore.fsa.space import counting
 from smbcore.fsa.space_rules import NO_LIMIT, QuotaEntry, SpaceRules
 from smbcore.nt.errors import WireError
 from smbcore.nt.info import fs
@@ -69,8 +70,7 @@ async def query(opened: Open, scan: QuotaScan, max_length: int) -> bytes:
             NO_MORE_ENTRIES the listing is at its end;  BUFFER_TOO_SMALL not even one entry fits.
     """
     volume = opened.volume
-    if volume.space is not None:
-        await volume.space.ready()
+    await counting(volume)
     if scan.sids is not None:
         _check_reader(opened.token, scan.sids)
         none = [entry(volume, sid) or QuotaInformation(sid, 0, 0, 0) for sid in scan.sids]

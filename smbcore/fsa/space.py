@@ -52,9 +52,10 @@ class Charge:
 
     taken     bytes in whole clusters, at least what the stream is and will be by the changes under way
     reserved  bytes that a client reserved;  changing  changes under way;  unsure  look at the file after them
+    trimming  set when what was reserved and not used has been given back; None while that is not under way
     """
 
-    __slots__ = ("changing", "file_id", "owner", "reserved", "taken", "unsure")
+    __slots__ = ("changing", "file_id", "owner", "reserved", "taken", "trimming", "unsure")
 
     def __init__(self, file_id: int, owner: Sid, taken: int) -> None:
         self.file_id = file_id
@@ -63,6 +64,20 @@ class Charge:
         self.reserved = 0
         self.changing = 0
         self.unsure = False
+        self.trimming: asyncio.Event | None = None
+
+
+class _Whole:
+    """A change of a whole file under way.
+
+    accounted  bytes that the file counts for: before the change, and with what came to it since
+    """
+
+    __slots__ = ("accounted", "file_id")
+
+    def __init__(self, file_id: int, accounted: int) -> None:
+        self.file_id = file_id
+        self.accounted = accounted
 
 
 class _Count:
@@ -97,16 +112,28 @@ class Space:
         self._task: asyncio.Task[None] | None = None
         self._timer: TimerHandle | None = None
         self._orphans: set[FileState] = set()
+        self._whole: list[_Whole] = []
         self._closed = False
 
     # -- counting --
     async def ready(self) -> None:
-        """Return once it is known what the files take.
+        """Return once it is known what the files take, or nobody has to know any more; see `counting`.
 
-        Errors: those of `Backend.survey`, if the first count failed; the next caller tries again
+        Errors: those of `Backend.survey`, if the first count failed; the next caller tries again;  FILE_CLOSED
         """
-        if not self.counted:
-            await asyncio.shield(self.count())
+        if self.counted:
+            return
+        task = self.count()
+        await asyncio.wait([task])
+        if not task.cancelled():
+            task.result()
+        elif self._volume.space is self:
+            raise NtError(Status.FILE_CLOSED, "the volume was closed while its files were counted")
+
+    @property
+    def _follows(self) -> bool:
+        """Whether changes have to be noted, for what is known or for the count under way."""
+        return self.counted or self._count is not None
 
     def count(self) -> asyncio.Task[None]:
         """Count the files anew, or join the count under way."""
@@ -197,6 +224,9 @@ class Space:
         self.by_owner[owner] += size
         if self.by_owner[owner] <= 0:
             del self.by_owner[owner]
+        for whole in self._whole:
+            if whole.file_id == file_id:
+                whole.accounted += size
         count = self._count
         if count is None:
             return
@@ -278,8 +308,12 @@ class Space:
         """Note that a change is over; `unsure` where the size may be another one than was admitted."""
         charge.changing -= 1
         charge.unsure |= unsure
-        if charge.unsure and not charge.changing:
+        if not charge.unsure or charge.changing:
+            return
+        if opened.stream_state.charge is charge:
             self._settle(opened, charge)
+        else:
+            self._again_in(_SOON)
 
     def _settle(self, opened: Open, charge: Charge) -> None:
         """Take the size of the stream as it is."""
@@ -297,13 +331,14 @@ class Space:
             self._add(charge.owner, charge.file_id, less)
 
     async def change(self, opened: Open, size: int, work: Callable[[], Awaitable[T]], *, shrinks: bool = False) -> T:
-        """Do `work`, a change after which the stream has at most `size` bytes.
+        """Do `work`, a change after which the stream has at most `size` bytes. The first count is over.
 
         shrinks  it may have fewer afterwards than before
         Errors: DISK_FULL  nothing was done
         """
-        if not self.counted:
-            await self.ready()
+        charge = opened.stream_state.charge
+        if charge is not None and charge.trimming is not None:
+            await charge.trimming.wait()
         charge = self.admit(opened, size)
         unsure = True
         try:
@@ -315,6 +350,9 @@ class Space:
 
     async def write(self, opened: Open, offset: int, data: bytes | memoryview) -> int:
         """Write, if there is room. The first count is over.  Errors: DISK_FULL; those of the backend."""
+        charge = opened.stream_state.charge
+        if charge is not None and charge.trimming is not None:
+            await charge.trimming.wait()
         charge = self.admit(opened, offset + len(data))
         unsure = True
         try:
@@ -325,20 +363,15 @@ class Space:
             self.done(opened, charge, unsure=unsure)
 
     async def reserve(self, opened: Open, size: int) -> None:
-        """Reserve space.  Errors: DISK_FULL."""
-        if not self.counted:
-            await self.ready()
-        charge = self.admit(opened, size)
-        before = charge.reserved
-        charge.reserved = max(before, size)
-        kept = False
-        try:
+        """Reserve space. The first count is over.  Errors: DISK_FULL."""
+
+        async def work() -> None:
             await opened.node.set_allocation(size)
-            kept = True
-        finally:
-            if not kept:
-                charge.reserved = before
-            self.done(opened, charge, unsure=not kept)
+            charge = opened.stream_state.charge
+            if charge is not None:
+                charge.reserved = max(charge.reserved, size)
+
+        await self.change(opened, size, work)
 
     # -- changes of whole files --
     async def giving_back(self, node: Node, work: Callable[[], Awaitable[None]], *, removes: bool = False) -> None:
@@ -346,20 +379,22 @@ class Space:
 
         removes  it removes a directory, which counts no links
         """
-        if not self.counted:
+        if not self._follows:
             await work()
             return
-        owner, file_id, before = self._owner_in(node.security()), node.info().file_id, self._total(node)
-        self._note(file_id, owner, before)
+        owner, whole = self._owner_in(node.security()), _Whole(node.info().file_id, self._total(node))
+        self._note(whole.file_id, owner, whole.accounted)
+        self._whole.append(whole)
         done = False
         try:
             await work()
             done = True
         finally:
-            self._note(file_id, owner, before)  # a count may have begun meanwhile
-            self._recompute(node, owner, file_id, before, gone=done and removes)
+            self._whole.remove(whole)
+            self._recompute(node, owner, whole, gone=done and removes)
 
-    def _recompute(self, node: Node, owner: Sid, file_id: int, before: int, *, gone: bool) -> None:
+    def _recompute(self, node: Node, owner: Sid, whole: _Whole, *, gone: bool) -> None:
+        """Count what is left of a file."""
         state = self._volume.table.find(node.key)
         try:
             gone = gone or not node.info().number_of_links
@@ -371,8 +406,11 @@ class Space:
             return
         if gone and state is not None and any(stream.charge is not None for stream in state.all_streams()):
             self._orphans.add(state)  # with all that counts, even if it is nothing yet
-        if after != before:
-            self._add(owner, file_id, after - before)
+        self._note(whole.file_id, owner, whole.accounted)  # a count may have begun meanwhile
+        if after != whole.accounted:
+            self._add(owner, whole.file_id, after - whole.accounted)
+        if self._count is not None and self._count.later is None:
+            self._count.touched[whole.file_id] = owner, after  # whatever it was taken for in the middle of the change
 
     def _charges(self, state: FileState | None) -> list[int]:
         return [] if state is None else [s.charge.taken for s in state.all_streams() if s.charge is not None]
@@ -401,7 +439,7 @@ class Space:
         for stream in opened.file.all_streams():
             if stream.charge is not None:
                 stream.charge.owner = after
-        if before == after or not self.counted:
+        if before == after or not self._follows:
             return
         total, file_id = self._total(opened.node), opened.node.info().file_id
         count = self._count
@@ -423,6 +461,8 @@ class Space:
             return
         node, reserved = opened.node, charge.reserved
         charge.reserved = 0
+        charge.unsure = True
+        charge.trimming = asyncio.Event()  # whoever opens the stream now and writes must not lose that
         try:
             info = node.info()
             if reserved > info.end_of_file:
@@ -430,25 +470,28 @@ class Space:
                 node.set_times(last_write=info.last_write_time, change=info.change_time)
         except NtError as error:
             log.warning("space reserved for %r is not given back: %s", opened.path, error)
+        finally:
+            charge.trimming.set()
+            charge.trimming = None
         self._settle(opened, charge)
 
     def closing(self, opened: Open) -> None:
         """Note that `opened`, still registered, goes."""
         charge = opened.stream_state.charge
-        if charge is None or _others(opened):
-            return
-        if charge.changing:  # it ends without anybody to look at the file then
-            self._again_in(_SOON)
-        elif opened.file in self._orphans:
+        if charge is None or charge.trimming is not None or _others(opened):
+            return  # who trims is still to close
+        if opened.file in self._orphans:
             self._touch(opened.node, charge)
             self._add(charge.owner, charge.file_id, -charge.taken)
             opened.stream_state.charge = None
             if not any(s.charge is not None for s in opened.file.all_streams()):
                 self._orphans.discard(opened.file)
-        elif charge.reserved or charge.unsure:
-            charge.reserved = 0
-            self._settle(opened, charge)
-        if not charge.changing:
+        elif charge.changing:  # it ends without anybody to look at the file then
+            self._again_in(_SOON)
+        else:
+            if charge.reserved or charge.unsure:
+                charge.reserved = 0
+                self._settle(opened, charge)
             opened.stream_state.charge = None
 
 
@@ -461,9 +504,19 @@ def _log_failure(task: asyncio.Task[None]) -> None:
         log.warning("the files cannot be counted: %s", task.exception())
 
 
+async def counting(volume: Volume) -> Space | None:
+    """Return what counts the files of the volume, once it knows what they take; None where nobody has to know.
+
+    Errors: as `Space.ready`
+    """
+    while (space := volume.space) is not None and not space.counted:
+        await space.ready()  # the rules may be others by then
+    return space
+
+
 async def set_end_of_file(opened: Open, size: int) -> None:
     """Set the end of the stream of `opened`, counted where the volume counts.  Errors: DISK_FULL."""
-    space = opened.volume.space
+    space = await counting(opened.volume)
     if space is None:
         await opened.node.set_end_of_file(size)
     else:
@@ -475,7 +528,7 @@ async def change_to(opened: Open, size: int, work: Callable[[], Awaitable[T]]) -
 
     Errors: DISK_FULL
     """
-    space = opened.volume.space
+    space = await counting(opened.volume)
     if space is None:
         return await work()
     return await space.change(opened, size, work, shrinks=True)
@@ -483,7 +536,7 @@ async def change_to(opened: Open, size: int, work: Callable[[], Awaitable[T]]) -
 
 async def set_allocation(opened: Open, size: int) -> None:
     """Reserve space for the stream of `opened`, counted where the volume counts.  Errors: DISK_FULL."""
-    space = opened.volume.space
+    space = await counting(opened.volume)
     if space is None:
         await opened.node.set_allocation(size)
     else:

@@ -54,7 +54,6 @@ async def rename_stream(opened: Open, name: str, *, replace: bool) -> None:
                 if new
                 else _become_main(opened, nodes, replace=replace)
             )
-        opened.file.forget_charges()
         opened.file.rename_stream(state, upcase(new))
 
     try:

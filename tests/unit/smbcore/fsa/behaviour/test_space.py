@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import random
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,8 @@ from typing import Any
 import pytest
 
 from smbcore.fsa.api import VolumeConfig
+from smbcore.fsa.backend import Survey
+from smbcore.fsa.quota import QuotaScan
 from smbcore.fsa.space import RECOUNT_INTERVAL, Space
 from smbcore.fsa.space_rules import QuotaEntry, SpaceRules
 from smbcore.fsa.volume import Volume
@@ -19,7 +22,7 @@ from smbcore.nt import create as c
 from smbcore.nt.clock import ManualClock
 from smbcore.nt.info import classes as ic
 from smbcore.nt.info import file, fs
-from smbcore.nt.info.rename import LinkInformation
+from smbcore.nt.info.rename import LinkInformation, RenameInformationEx
 from smbcore.nt.security import OWNER_SECURITY_INFORMATION, SecurityDescriptor
 from smbcore.nt.status import NtError, Status
 from smbcore.nt.token import Token
@@ -34,6 +37,18 @@ LIMIT = 256 * K
 @pytest.fixture
 def config(config: VolumeConfig) -> VolumeConfig:
     return replace(config, space=SpaceRules(size_limit=LIMIT))
+
+
+Faulty = tuple[Any, Schedule]
+
+
+@pytest.fixture
+async def faulty(config: VolumeConfig, lab_class: Any) -> AsyncIterator[Faulty]:
+    """A volume on a disk that does what the schedule says."""
+    clock, faults = ManualClock(), Schedule()
+    lab = lab_class(Volume(FaultyBackend(MemoryBackend(clock), faults), config, clock), clock, None)
+    yield lab, faults
+    await lab.volume.close()
 
 
 def space_of(lab: Any) -> Space:
@@ -290,9 +305,8 @@ async def test_the_count_does_not_stop_writers_and_misses_nothing(lab: Any) -> N
 
 # -- what goes wrong --
 @pytest.mark.parametrize("status", [Status.DISK_FULL, Status.QUOTA_EXCEEDED, Status.IO_DEVICE_ERROR])
-async def test_what_the_disk_refused_is_not_counted(config: VolumeConfig, lab_class: Any, status: Status) -> None:
-    clock, faults = ManualClock(), Schedule()
-    lab = lab_class(Volume(FaultyBackend(MemoryBackend(clock), faults), config, clock), clock, None)
+async def test_what_the_disk_refused_is_not_counted(faulty: Faulty, status: Status) -> None:
+    lab, faults = faulty
     opened = await lab.create("f")
     for call, work in (
         ("write", lambda: opened.write(0, bytes(20 * K))),
@@ -308,12 +322,10 @@ async def test_what_the_disk_refused_is_not_counted(config: VolumeConfig, lab_cl
         await opened.write(0, bytes(20 * K))
     await check(lab, 8 * K)
     await opened.close()
-    await lab.volume.close()
 
 
-async def test_a_failed_count_is_told_and_tried_again(config: VolumeConfig, lab_class: Any) -> None:
-    clock, faults = ManualClock(), Schedule()
-    lab = lab_class(Volume(FaultyBackend(MemoryBackend(clock), faults), config, clock), clock, None)
+async def test_a_failed_count_is_told_and_tried_again(faulty: Faulty) -> None:
+    lab, faults = faulty
     opened = await lab.create("f")
     faults.fail("survey", Status.IO_DEVICE_ERROR)
     with lab.fails("IO_DEVICE_ERROR"):
@@ -321,16 +333,14 @@ async def test_a_failed_count_is_told_and_tried_again(config: VolumeConfig, lab_
     await opened.write(0, b"x")
     await check(lab, 4 * K)
     faults.fail("survey", Status.IO_DEVICE_ERROR)
-    clock.advance(RECOUNT_INTERVAL)
+    lab.clock.advance(RECOUNT_INTERVAL)
     await lab.settle()
     assert space_of(lab).used == 4 * K
     await opened.close()
-    await lab.volume.close()
 
 
-async def test_concurrent_writes_count_together_before_any_is_done(config: VolumeConfig, lab_class: Any) -> None:
-    clock, faults = ManualClock(), Schedule()
-    lab = lab_class(Volume(FaultyBackend(MemoryBackend(clock), faults), config, clock), clock, None)
+async def test_concurrent_writes_count_together_before_any_is_done(faulty: Faulty) -> None:
+    lab, faults = faulty
     slow, other = await lab.create("slow"), await lab.create("other")
     await other.write(0, b"x")
     gate = asyncio.Event()
@@ -349,7 +359,150 @@ async def test_concurrent_writes_count_together_before_any_is_done(config: Volum
     await check(lab, 204 * K)
     await slow.close()
     await other.close()
-    await lab.volume.close()
+
+
+# -- what happens at the same time, on a disk that takes its time --
+def slow_count(lab: Any, monkeypatch: pytest.MonkeyPatch) -> asyncio.Event:
+    """Let counts be through with the files, and wait then."""
+    backend, gate = lab.volume.backend, asyncio.Event()
+    survey = backend.survey
+
+    async def slow() -> Survey:
+        found = await survey()
+        await gate.wait()
+        return found
+
+    monkeypatch.setattr(backend, "survey", slow)
+    return gate
+
+
+@pytest.mark.parametrize("work", ["write", "resize", "reserve", "ask"])
+async def test_who_waits_for_the_first_count_goes_on_when_nothing_is_counted_any_more(
+    faulty: Faulty, work: str
+) -> None:
+    lab, faults = faulty
+    opened = await lab.create("f")
+    faults.hold("survey", asyncio.Event())
+    waiting = await lab.start(
+        {
+            "write": lambda: opened.write(0, bytes(LIMIT + 1)),
+            "resize": lambda: resize(opened, LIMIT + 1),
+            "reserve": lambda: reserve(opened, LIMIT + 1),
+            "ask": lambda: opened.query_quota(QuotaScan([lab.alice.user]), 4096),
+        }[work]()
+    )
+    assert not waiting.done()
+    lab.volume.set_space_rules(SpaceRules())
+    await lab.settle()
+    assert waiting.done()
+    await waiting
+    lab.volume.set_space_rules(SpaceRules(size_limit=LIMIT))
+    await opened.write(0, b"x")
+    await opened.close()
+    await check(lab, space_of(lab).used)
+
+
+async def test_files_that_go_during_the_first_count_are_not_in_it(
+    faulty: Faulty, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lab, _ = faulty
+    names = ("removed", "replaced", "given", "kept")
+    for name in names:
+        await lab.make(name, bytes(8 * K))
+    lab.volume.set_space_rules(SpaceRules())
+    removed, kept = await lab.open("removed"), await lab.open("kept")
+    given = await lab.open("given", token=boss(lab))
+    gate = slow_count(lab, monkeypatch)
+    lab.volume.set_space_rules(OWNED)
+    counting = space_of(lab).count()
+    await lab.settle()
+    await lab.dispose(removed)
+    await removed.close()
+    await lab.rename(kept, "replaced", replace=True)
+    given.set_security(OWNER_SECURITY_INFORMATION, SecurityDescriptor(owner=lab.bob.user).encode())
+    gate.set()
+    await counting
+    monkeypatch.undo()
+    assert space_of(lab).by_owner == {lab.alice.user: 8 * K, lab.bob.user: 8 * K}
+    await check(lab, 16 * K)
+    await given.close()
+    await kept.close()
+
+
+async def test_a_write_while_the_last_close_gives_reserved_space_back_loses_nothing(faulty: Faulty) -> None:
+    lab, faults = faulty
+    opened = await lab.create("f")
+    await reserve(opened, 100 * K)
+    gate = asyncio.Event()
+    faults.hold("set_end_of_file", gate)
+    closing = await lab.start(opened.close())
+    await (await lab.open("f")).close()
+    other = await lab.open("f")
+    writing = await lab.start(other.write(0, b"data"))
+    gate.set()
+    await asyncio.gather(closing, writing)
+    assert await lab.read(other) == b"data"
+    await other.close()
+    await check(lab, 4 * K)
+
+
+async def test_what_is_written_while_a_file_is_replaced_counts_once(faulty: Faulty) -> None:
+    lab, faults = faulty
+    await lab.make("old", bytes(8 * K))
+    await lab.make("new", bytes(8 * K))
+    old, new = await lab.open("old"), await lab.open("new")
+    gate = asyncio.Event()
+    faults.hold("rename", gate)
+    renaming = await lab.start(
+        new.set_information(ic.FILE_RENAME_INFORMATION_EX, RenameInformationEx("old", 3).encode())
+    )
+    await old.write(8 * K, bytes(8 * K))
+    assert not renaming.done()
+    gate.set()
+    await renaming
+    await check(lab, 24 * K)
+    await old.close()
+    await check(lab, 8 * K)
+    await new.close()
+
+
+async def test_what_is_written_while_data_moves_to_another_stream_counts_once(
+    faulty: Faulty, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lab, faults = faulty
+    main, other = await lab.create("f"), await lab.create("f:t")
+    await main.write(0, bytes(8 * K))
+    held, gate = asyncio.Event(), slow_count(lab, monkeypatch)
+    faults.hold("set_end_of_file", held)
+    renaming = await lab.start(lab.rename(main, ":s"))
+    counting = space_of(lab).count()
+    await lab.settle()
+    await other.write(0, bytes(4 * K))
+    assert not renaming.done()
+    held.set()
+    await renaming
+    assert space_of(lab).used == 12 * K
+    gate.set()
+    await counting
+    monkeypatch.undo()
+    await check(lab, 12 * K)
+    await main.close()
+    await other.close()
+
+
+async def test_a_removed_file_whose_open_closes_during_a_write_counts_no_more(faulty: Faulty) -> None:
+    lab, faults = faulty
+    await lab.make("f", bytes(8 * K))
+    writer, remover = await lab.open("f"), await lab.open("f")
+    await remover.set_information(ic.FILE_DISPOSITION_INFORMATION_EX, (3).to_bytes(4, "little"))
+    await remover.close()
+    gate = asyncio.Event()
+    faults.hold("write", gate)
+    writing = await lab.start(writer.write(8 * K, bytes(8 * K)))
+    await writer.close()
+    gate.set()
+    await asyncio.gather(writing, return_exceptions=True)
+    await check(lab, 0)
 
 
 # -- what others do --
@@ -371,6 +524,11 @@ async def test_changes_past_the_server_show_at_the_next_count(config: VolumeConf
 
 # -- owners --
 OWNED = SpaceRules(tracks=True, enforces=True, default=QuotaEntry(limit=64 * K))
+
+
+def boss(lab: Any) -> Token:
+    """Somebody who may make others the owners of files."""
+    return Token(lab.alice.user, lab.alice.groups, name="boss", administrator=True)
 
 
 @pytest.fixture
@@ -415,8 +573,7 @@ async def test_a_new_owner_takes_over_what_a_file_takes(owned: Any) -> None:
     lab = owned
     await lab.make("a", bytes(40 * K), token=lab.alice)
     await lab.make("a:s", bytes(8 * K), token=lab.alice)
-    boss = Token(lab.alice.user, lab.alice.groups, name="boss", administrator=True)
-    opened = await lab.open("a", token=boss)
+    opened = await lab.open("a", token=boss(lab))
     to_bob = SecurityDescriptor(owner=lab.bob.user).encode()
     opened.set_security(OWNER_SECURITY_INFORMATION, to_bob)
     await check(lab, 48 * K)
@@ -424,7 +581,7 @@ async def test_a_new_owner_takes_over_what_a_file_takes(owned: Any) -> None:
     await opened.write(40 * K, b"x")
     assert space_of(lab).by_owner == {lab.bob.user: 52 * K}
     await lab.make("b", bytes(20 * K), token=lab.alice)
-    other = await lab.open("b", token=boss)
+    other = await lab.open("b", token=boss(lab))
     with lab.fails("DISK_FULL"):
         other.set_security(OWNER_SECURITY_INFORMATION, to_bob)
     await other.close()
