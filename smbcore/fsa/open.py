@@ -422,25 +422,12 @@ class Open:
         await set_info.set_information(self, info_class, bytes(data))
 
     def query_security(self, security_information: int) -> bytes:
-        """Return parts of the descriptor  [MS-FSA 2.1.5.14].  Errors: ACCESS_DENIED."""
-        self.check_access(security.access_to_query(security_information))
-        return security.query(self.volume.security, self.node.security(), security_information)
+        """Return parts of the descriptor; see `security.query`."""
+        return security.query(self, security_information)
 
     def set_security(self, security_information: int, data: bytes | memoryview) -> None:
-        """Change parts of the descriptor  [MS-FSA 2.1.5.17].  Errors: ACCESS_DENIED and those of `security.changed`."""
-        self.check_access(security.access_to_set(security_information))
-        self.check_writable_volume()
-        cache = self.volume.security
-        old = self.node.security()
-        changed = security.changed(cache, old, security_information, bytes(data), self.token)
-        space = self.volume.space
-        if space is not None:
-            space.check_owner(self.node, changed)
-        self.node.set_security(changed)
-        if space is not None:
-            space.owner_changed(self, old)
-        self.forget_info()
-        self.volume.content_changed(self, notify.SECURITY)
+        """Change parts of the descriptor; see `security.change`."""
+        security.change(self, security_information, bytes(data))
 
     def query_extended_attributes(
         self, names: list[bytes] | None, max_length: int, restart: bool = False, single: bool = False, index: int = 0
@@ -515,25 +502,12 @@ class Open:
 
     # -- a client that is away --
     def leave(self, listener: BreakListener, *, reserve: bool) -> None:
-        """Go on without a client: what waits through this open ends, `listener` hears of breaks of its own oplock.
-
-        reserve  nobody may take what this open keeps from others until `rejoin`
-        """
-        if self.stream_state.ranges is not None:
-            self.stream_state.ranges.fail_waits(self)
-        if self.watch is not None:
-            self.watch.fail(Status.NOTIFY_CLEANUP)
-        self._tell_breaks_to(listener)
-        if reserve:
-            self.reserved = True
-            self.volume.reserved.add(self)
+        """Go on without a client; see `reserved.leave`."""
+        reserved.leave(self, listener, reserve=reserve)
 
     def rejoin(self, listener: BreakListener, token: Token) -> None:
-        """The client is back, as the user of `token`; those who wait for what was reserved decide anew."""
-        self.token = self.actor = token
-        self._tell_breaks_to(listener)
-        if self.reserved:
-            reserved.release(self)
+        """The client is back; see `reserved.rejoin`."""
+        reserved.rejoin(self, listener, token)
 
     def act_as(self, token: Token) -> None:
         """From now on requests come from the user of `token`: what is checked anew, is checked for them.
@@ -542,10 +516,6 @@ class Open:
         A request that waits goes on for the user that it began with.
         """
         self.actor = token
-
-    def _tell_breaks_to(self, listener: BreakListener) -> None:
-        if self.holder is not None and not self.holder.granular:
-            self.holder.listener = listener
 
     # -- the end --
     async def close(self) -> None:

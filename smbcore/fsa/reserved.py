@@ -18,10 +18,11 @@ from smbcore.fsa.oplock import ALL, HANDLE, WRITE, is_stat_access
 from smbcore.nt.status import NtError, Status
 
 if TYPE_CHECKING:
-    from smbcore.fsa.api import OpenParameters
+    from smbcore.fsa.api import BreakListener, OpenParameters
     from smbcore.fsa.file_table import StreamState
     from smbcore.fsa.open import Open
     from smbcore.fsa.volume import Volume
+    from smbcore.nt.token import Token
 
 
 def must_wait(stream: StreamState, p: OpenParameters, access: int, *, overwrites: bool) -> bool:
@@ -103,6 +104,34 @@ async def wait(volume: Volume) -> None:
         timer.cancel()
         if future in volume.held_back:
             volume.held_back.remove(future)
+
+
+def leave(opened: Open, listener: BreakListener, *, reserve: bool) -> None:
+    """Let `opened` go on without a client: what waits through it ends, `listener` hears of breaks of its own oplock.
+
+    reserve  nobody may take what it keeps from others until `rejoin`
+    """
+    if opened.stream_state.ranges is not None:
+        opened.stream_state.ranges.fail_waits(opened)
+    if opened.watch is not None:
+        opened.watch.fail(Status.NOTIFY_CLEANUP)
+    _tell_breaks_to(opened, listener)
+    if reserve:
+        opened.reserved = True
+        opened.volume.reserved.add(opened)
+
+
+def rejoin(opened: Open, listener: BreakListener, token: Token) -> None:
+    """The client of `opened` is back, as the user of `token`; those who wait for what was reserved decide anew."""
+    opened.token = opened.actor = token
+    _tell_breaks_to(opened, listener)
+    if opened.reserved:
+        release(opened)
+
+
+def _tell_breaks_to(opened: Open, listener: BreakListener) -> None:
+    if opened.holder is not None and not opened.holder.granular:
+        opened.holder.listener = listener
 
 
 def release(opened: Open) -> None:

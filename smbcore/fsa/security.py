@@ -1,4 +1,4 @@
-"""Access checks with what was parsed and decided before kept at hand  [MS-FSA 2.1.5.1.2.1, 2.1.5.14, 2.1.5.17].
+"""Security descriptors; parsed forms and decisions are kept at hand  [MS-FSA 2.1.5.1.2.1, 2.1.5.14, 2.1.5.17].
 
 Backends return the identical bytes object for an unchanged descriptor, so its hash is computed once and a hit costs a
 tuple and a look-up.
@@ -6,6 +6,9 @@ tuple and a look-up.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+from smbcore.fsa import notify
 from smbcore.nt import security as sec
 from smbcore.nt.access import ACCESS_SYSTEM_SECURITY, READ_CONTROL, WRITE_DAC, WRITE_OWNER
 from smbcore.nt.access_check import access_check, maximal_access
@@ -14,6 +17,9 @@ from smbcore.nt.inherit import inherit
 from smbcore.nt.security import SecurityDescriptor
 from smbcore.nt.status import NtError, Status
 from smbcore.nt.token import SE_RESTORE, SE_SECURITY, Token
+
+if TYPE_CHECKING:
+    from smbcore.fsa.open import Open
 
 _MOST_DESCRIPTORS = 1024
 _MOST_DECISIONS = 8192
@@ -111,7 +117,7 @@ def check_owner(wanted: SecurityDescriptor, token: Token) -> None:
         raise NtError(Status.INVALID_OWNER, f"{owner} cannot be made the owner")
 
 
-def access_to_query(security_information: int) -> int:
+def _access_to_query(security_information: int) -> int:
     """Return the access that reading these parts takes  [MS-FSA 2.1.5.14]."""
     needed = 0
     if security_information & ~_SACL_PARTS & ~sec.BACKUP_SECURITY_INFORMATION:
@@ -121,7 +127,7 @@ def access_to_query(security_information: int) -> int:
     return needed
 
 
-def access_to_set(security_information: int) -> int:
+def _access_to_set(security_information: int) -> int:
     """Return the access that writing these parts takes  [MS-FSA 2.1.5.17]."""
     needed = 0
     if security_information & (
@@ -135,17 +141,37 @@ def access_to_set(security_information: int) -> int:
     return needed
 
 
-def query(cache: SecurityCache, stored: bytes | None, security_information: int) -> bytes:
-    """Return the self-relative descriptor with just the parts asked for."""
+def query(opened: Open, security_information: int) -> bytes:
+    """Return the self-relative descriptor with just the parts asked for  [MS-FSA 2.1.5.14].  Errors: ACCESS_DENIED."""
+    opened.check_access(_access_to_query(security_information))
+    cache = opened.volume.security
+    stored = opened.node.security()
     sd = cache.parse(cache.default if stored is None else stored)
     return sec.select(sd, security_information).encode()
 
 
-def changed(cache: SecurityCache, stored: bytes | None, security_information: int, data: bytes, token: Token) -> bytes:
-    """Return the descriptor that results from setting the named parts of `data`.
+def change(opened: Open, security_information: int, data: bytes) -> None:
+    """Set the named parts of the descriptor `data`  [MS-FSA 2.1.5.17].
 
-    Errors: INVALID_SECURITY_DESCR;  INVALID_OWNER;  INVALID_PRIMARY_GROUP;  INVALID_ACL.
+    Errors: ACCESS_DENIED;  MEDIA_WRITE_PROTECTED;  INVALID_SECURITY_DESCR;  INVALID_OWNER;  INVALID_PRIMARY_GROUP;
+            INVALID_ACL;  DISK_FULL too much for the new owner.
     """
+    opened.check_access(_access_to_set(security_information))
+    opened.check_writable_volume()
+    node, space = opened.node, opened.volume.space
+    old = node.security()
+    changed = _changed(opened.volume.security, old, security_information, data, opened.token)
+    if space is not None:
+        space.check_owner(node, changed)
+    node.set_security(changed)
+    if space is not None:
+        space.owner_changed(opened, old)
+    opened.forget_info()
+    opened.volume.content_changed(opened, notify.SECURITY)
+
+
+def _changed(cache: SecurityCache, stored: bytes | None, security_information: int, data: bytes, token: Token) -> bytes:
+    """Return the descriptor that results from setting the named parts of `data`."""
     wanted = _decode(data)
     if security_information & sec.OWNER_SECURITY_INFORMATION:
         check_owner(wanted, token)
