@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from smbcore.nt.create import FILE_OPENED
@@ -156,12 +157,21 @@ def _in_use(plan: CreatePlan, persistent_id: int) -> SmbOpen | None:
 
 
 def take_over(plan: CreatePlan, away: DisconnectedOpen) -> SmbOpen:
-    """Hand a disconnected open to the session of the request."""
+    """Hand a disconnected open to the session of the request.
+
+    The row of one that survives crashes must not say any more that its client is away: its time would run.
+    """
     open_ = SmbOpen.reclaim(away, plan.rq.tree)
+    if away.record.written_through:
+        plan.last.append(partial(_store, plan, open_))
     plan.lease = open_.lease
     plan.oplock_level = oplock_level(open_)
     log.info("%s user=%s reclaims open %#x", plan.rq.connection.name, plan.rq.session.user, open_.key)
     return open_
+
+
+async def _store(plan: CreatePlan, open_: SmbOpen) -> None:
+    await plan.rq.server.promise("open", open_.key, open_)
 
 
 def _by_create_guid(plan: CreatePlan, create_guid: bytes) -> DisconnectedOpen | None:

@@ -64,7 +64,7 @@ async def open_file(rq: SmbRequest, msg: CreateRequest) -> CreateResponse:
         if plan.open is not None:
             plan.file = plan.open.file
             plan.open.channel_sequence = rq.sequence
-            return response(plan)
+            return await found_open(plan, plan.open)
     validate(msg)
     try:
         plan.file = await open_execution(plan)
@@ -76,6 +76,15 @@ async def open_file(rq: SmbRequest, msg: CreateRequest) -> CreateResponse:
     except BaseException:
         await failed_open(plan)
         raise
+
+
+async def found_open(plan: CreatePlan, open_: SmbOpen) -> CreateResponse:
+    """Answer with an open that was there.  Raises OBJECT_NAME_NOT_FOUND where it ends while its return is stored."""
+    for step in plan.last:
+        await step()
+    if open_.closed:
+        raise NtError(Status.OBJECT_NAME_NOT_FOUND, "the open was closed by somebody else")
+    return response(plan)
 
 
 def check_room(rq: SmbRequest) -> None:
