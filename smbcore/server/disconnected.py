@@ -37,7 +37,8 @@ class DisconnectedOpen:
 
     Owned by `SmbServer.disconnected`; made when its connection is lost, or at the start of the server from its row.
     under_way  requests that still work on the file
-    since     FILETIME of the disconnect;  deadline  seconds of the monotonic clock
+    since     FILETIME of the disconnect, 0 if the server stops: the client could not be there, so its time begins with the
+              next start;  deadline  seconds of the monotonic clock
     """
 
     __slots__ = (
@@ -58,7 +59,8 @@ class DisconnectedOpen:
         self.volatile_id = volatile_id
         self.lease: SmbLease | None = None
         self.under_way = UnderWay()
-        self.since = self.opened_at = self.last_io_at = server.clock.now()
+        self.opened_at = self.last_io_at = server.clock.now()
+        self.since = 0 if server.closing else self.opened_at
         self.bytes_read = self.bytes_written = 0
         self.closed = False
         self.deadline = 0.0
@@ -145,7 +147,7 @@ class DisconnectedOpen:
     def row(self) -> dict[str, Any]:
         """Return the record as people see it (state/schema.py: open)."""
         row = open_row.common(self)
-        row["disconnected_at"] = filetime.to_datetime(self.since)
+        row["disconnected_at"] = filetime.to_datetime(self.since) if self.since else None
         row["client_guid"] = self.record.client_guid.hex()
         row["owner_sid"] = str(self.record.owner)
         row["last_io_at"] = filetime.to_datetime(self.last_io_at)

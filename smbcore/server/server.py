@@ -122,7 +122,7 @@ class SmbServer:
         self.disconnected = DisconnectedOpens(self)
         self.index = RecordIndex()
         self.trust = Trust()
-        self._closing = False
+        self.closing = False
         self.allowance = Allowance()
         self.conduct = ConductTable(self)
         self.interfaces = Interfaces(clock)
@@ -310,7 +310,7 @@ class SmbServer:
         """Store what is pending, so that the rows can be believed; try again later where that fails."""
         if await self.flush_records():
             self.trust.regain()
-        elif not self._closing:
+        elif not self.closing:
             self.clock.call_later(_TRY_TO_CATCH_UP, self._catch_up)
 
     def tell_io(self) -> None:
@@ -348,7 +348,7 @@ class SmbServer:
 
     async def close(self) -> None:
         """End every connection, finish what is under way, release the volumes."""
-        self._closing = True
+        self.closing = True
         called_off = promises.call_off_breaks(self)
         for connection in list(self.connections):
             connection.close()

@@ -6,8 +6,10 @@ import asyncio
 
 import pytest
 
+from smbcore.client.errors import ConnectionLost
 from smbcore.nt.info.classes import FILE_DISPOSITION_INFORMATION, FILE_END_OF_FILE_INFORMATION
 from smbcore.nt.info.fsctl import FSCTL_LMR_REQUEST_RESILIENCY, ResiliencyRequest
+from smbcore.nt.status import Status
 from smbcore.server.promises import RENEW_AFTER
 from smbcore.server.trust import Trust
 from smbcore.state.errors import StateUnavailableError
@@ -15,7 +17,7 @@ from smbcore.wire.close import CloseRequest
 from smbcore.wire.lock import LOCK_EXCLUSIVE, LOCK_FAIL_IMMEDIATELY, LOCK_UNLOCK, LockElement, LockRequest
 from smbcore.wire.set_info import SetInfoRequest
 from smbcore.wire.write import WriteRequest
-from tests.protocol.durable import OTHER_CLIENT, connected, cut, durable, plain
+from tests.protocol.durable import OTHER_CLIENT, connected, cut, durable, plain, reclaimed
 from tests.protocol.steps import create_request, next_break, opened, turn
 
 EXCLUSIVE = LOCK_EXCLUSIVE | LOCK_FAIL_IMMEDIATELY
@@ -119,6 +121,63 @@ async def test_a_persistent_open_waits(manual, database):
     database.gate.set()
     (await opening).expect()
     assert database.promised()["durable"] == "persistent"
+
+
+async def test_a_persistent_open_is_away_no_more_when_its_client_hears_of_it(manual, database):
+    """1 the row says since when the client is away  2 it comes back: the answer waits until the row does not say so any
+    more, or a crash would let the open expire by the time of that outage  3 a durable one need not wait.
+    """
+    raw, file_id = await stored(manual, database, "always", persistent=True)
+    await cut(raw)
+    database.gate.set()
+    await database.flush()
+    assert database.promised()["disconnected_at"] is not None
+    raw = await connected(manual, "always")
+    database.gate.clear()
+    reclaiming = asyncio.ensure_future(reclaimed(raw, file_id, leased=True, persistent=True))
+    await turn()
+    assert not reclaiming.done()
+    database.gate.set()
+    (await reclaiming).expect()
+    assert database.promised()["disconnected_at"] is None
+
+
+async def test_a_durable_open_comes_back_without_waiting(manual, database):
+    raw, file_id = await stored(manual, database)
+    await cut(raw)
+    database.gate.set()
+    raw = await connected(manual)
+    database.gate.clear()
+    (await reclaimed(raw, file_id, leased=True)).expect()
+
+
+@pytest.mark.parametrize("end", ["connection", "handle"])
+async def test_a_persistent_open_that_ends_while_its_return_is_stored(manual, database, end):
+    """1 it is given back, the row is on its way  2 lost again, or closed by an administrator: nothing is left behind."""
+    raw, file_id = await stored(manual, database, "always", persistent=True)
+    await cut(raw)
+    database.gate.set()
+    raw = await connected(manual, "always")
+    database.gate.clear()
+    reclaiming = asyncio.ensure_future(reclaimed(raw, file_id, leased=True, persistent=True))
+    await turn()
+    (given_back,) = manual.server.opens.values()
+    if end == "connection":
+        await cut(raw)
+    else:
+        closing = asyncio.ensure_future(given_back.close(asked=False))
+        await turn()
+    database.gate.set()
+    if end == "connection":
+        with pytest.raises(ConnectionLost):
+            await reclaiming
+        assert len(manual.server.disconnected) == 1
+        raw = await connected(manual, "always")
+        (await reclaimed(raw, file_id, leased=True, persistent=True)).expect()
+        return
+    await closing
+    assert (await reclaiming).status is Status.OBJECT_NAME_NOT_FOUND
+    assert not manual.server.opens
 
 
 async def test_a_handle_that_becomes_resilient_is_stored_at_once(manual, database):
@@ -320,3 +379,21 @@ async def test_a_change_that_is_not_stored_ends_that(manual, database, tmp_path)
     manual.clock.advance(1)
     await turn()
     assert path.exists()
+
+
+async def test_a_planned_stop_costs_an_open_none_of_its_time(manual, database):
+    """Its client could not be there while the server was not: the time begins with the next start, as after a crash."""
+    await stored(manual, database)
+    database.gate.set()
+    await manual.server.close()
+    row = database.promised()
+    assert row["durable"] == "durable"
+    assert row["disconnected_at"] is None
+
+
+async def test_an_open_whose_client_was_away_before_goes_on_waiting(manual, database):
+    raw, _ = await stored(manual, database)
+    await cut(raw)
+    database.gate.set()
+    await manual.server.close()
+    assert database.promised()["disconnected_at"] is not None
