@@ -9,7 +9,7 @@ import pytest
 from smbcore.client.errors import ConnectionLost
 from smbcore.nt.info.classes import FILE_DISPOSITION_INFORMATION, FILE_END_OF_FILE_INFORMATION
 from smbcore.nt.info.fsctl import FSCTL_LMR_REQUEST_RESILIENCY, ResiliencyRequest
-from smbcore.nt.status import Status
+from smbcore.nt.status import NtError, Status
 from smbcore.server.promises import RENEW_AFTER
 from smbcore.server.trust import Trust
 from smbcore.state.errors import StateUnavailableError
@@ -318,6 +318,22 @@ async def test_a_mark_for_deletion_concerns_the_rows_of_all_opens(manual, databa
     database.gate.clear()
     await held_back(database, await raw.begin(SetInfoRequest(1, FILE_DISPOSITION_INFORMATION, second, b"\1")))
     assert database.promised() is None
+
+
+async def test_a_mark_that_the_disk_does_not_take_concerns_them_too(manual, database, monkeypatch):
+    """1 persistent, marked, stored  2 the mark is taken off, which cannot be made stable  3 the row knows that."""
+    raw, file_id = await stored(manual, database, "always", persistent=True)
+    database.gate.set()
+    (await raw.set_info(file_id, FILE_DISPOSITION_INFORMATION, b"\1")).expect()
+    assert database.promised()["delete_pending"]
+    (open_,) = manual.server.opens.values()
+
+    async def flush(_node):
+        raise NtError(Status.DISK_FULL, "no room")
+
+    monkeypatch.setattr(type(open_.file.node), "flush", flush)
+    assert (await raw.set_info(file_id, FILE_DISPOSITION_INFORMATION, b"\0")).status is Status.DISK_FULL
+    assert not database.promised()["delete_pending"]
 
 
 async def test_other_information_is_not_waited_for(manual, database):

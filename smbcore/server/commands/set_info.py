@@ -35,9 +35,11 @@ async def set_info(rq: SmbRequest, msg: SetInfoRequest) -> bytes:
         await rq.suspend(file.set_quota(msg.data))
     else:
         raise NtError(Status.NOT_SUPPORTED, f"info type {kind}")
-    if rq.tree.share.stable_writes and not rq.tree.share.is_pipe:
-        await rq.suspend(file.node.flush())
-    await _settle(rq, msg)
+    try:
+        if rq.tree.share.stable_writes and not rq.tree.share.is_pipe:
+            await rq.suspend(file.node.flush())
+    finally:  # it is set, stable or not
+        await _settle(rq, msg)
     return EMPTY_SET_INFO
 
 
