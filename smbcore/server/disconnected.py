@@ -37,8 +37,8 @@ class DisconnectedOpen:
 
     Owned by `SmbServer.disconnected`; made when its connection is lost, or at the start of the server from its row.
     under_way  requests that still work on the file
-    since     FILETIME of the disconnect, 0 if the server stops: the client could not be there, so its time begins with the
-              next start;  deadline  seconds of the monotonic clock
+    since     FILETIME of the disconnect, 0 if the server stops: the client could not be there, so its time begins with
+              the next start;  deadline  seconds of the monotonic clock
     """
 
     __slots__ = (
