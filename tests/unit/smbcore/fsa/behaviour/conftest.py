@@ -134,6 +134,10 @@ class Lab:
         data = file.DispositionInformation(int(delete)).encode()
         await opened.set_information(ic.FILE_DISPOSITION_INFORMATION, data)
 
+    async def resize(self, opened: Open, size: int) -> None:
+        data = file.EndOfFileInformation(size).encode()
+        await opened.set_information(ic.FILE_END_OF_FILE_INFORMATION, data)
+
     async def set_basic(self, opened: Open, *times: int, attributes: int = 0) -> None:
         creation, access, write, change = times or (0, 0, 0, 0)
         data = file.BasicInformation(creation, access, write, change, attributes).encode()

@@ -32,7 +32,7 @@ async def write(lab: Any, opened: Any) -> None:
 
 
 async def end_of_file(lab: Any, opened: Any) -> None:
-    await opened.set_information(ic.FILE_END_OF_FILE_INFORMATION, file.EndOfFileInformation(3).encode())
+    await lab.resize(opened, 3)
 
 
 async def allocation(lab: Any, opened: Any) -> None:

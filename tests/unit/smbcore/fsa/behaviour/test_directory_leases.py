@@ -12,7 +12,6 @@ import pytest
 
 from smbcore.nt import create as c
 from smbcore.nt.info import classes as ic
-from smbcore.nt.info import file
 from smbcore.nt.info.rename import LinkInformation
 from smbcore.nt.security import DACL_SECURITY_INFORMATION
 
@@ -93,7 +92,7 @@ async def creation_time(lab: Any, **more: Any) -> None:
 
 async def end_of_file(lab: Any, **more: Any) -> None:
     opened = await lab.open("d\\a", **more)
-    await opened.set_information(ic.FILE_END_OF_FILE_INFORMATION, file.EndOfFileInformation(1).encode())
+    await lab.resize(opened, 1)
     await opened.close()
 
 

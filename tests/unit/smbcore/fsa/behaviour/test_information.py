@@ -183,18 +183,18 @@ async def test_position_and_mode_belong_to_the_open(lab: Any) -> None:
 async def test_end_of_file(lab: Any) -> None:
     opened = await lab.create("a")
     await opened.write(0, b"12345")
-    await opened.set_information(ic.FILE_END_OF_FILE_INFORMATION, file.EndOfFileInformation(3).encode())
+    await lab.resize(opened, 3)
     assert await lab.read(opened) == b"123"
     await opened.set_information(ic.FILE_ALLOCATION_INFORMATION, file.AllocationInformation(1).encode())
     assert opened.info().end_of_file == 1
     await opened.set_information(ic.FILE_ALLOCATION_INFORMATION, file.AllocationInformation(9999).encode())
     assert opened.info().end_of_file == 1
     with lab.fails("INVALID_PARAMETER"):
-        await opened.set_information(ic.FILE_END_OF_FILE_INFORMATION, file.EndOfFileInformation(-1).encode())
+        await lab.resize(opened, -1)
     await opened.close()
     reader = await lab.open("a", 1)
     with lab.fails("ACCESS_DENIED"):
-        await reader.set_information(ic.FILE_END_OF_FILE_INFORMATION, file.EndOfFileInformation(0).encode())
+        await lab.resize(reader, 0)
     await reader.close()
 
 

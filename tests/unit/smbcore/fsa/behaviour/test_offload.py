@@ -11,8 +11,6 @@ from smbcore.fsa import offload as offloading
 from smbcore.fsa.volume import Volume
 from smbcore.nt import attributes as fa
 from smbcore.nt import create as c
-from smbcore.nt.info import classes as ic
-from smbcore.nt.info import file
 from smbcore.nt.info import fsctl as codes
 from smbcore.nt.info.offload import (
     ALL_ZERO_BEYOND_CURRENT_RANGE,
@@ -45,15 +43,11 @@ async def put(opened: Any, token: OffloadToken | bytes, offset: int, length: int
     return done.length_written
 
 
-async def set_size(opened: Any, size: int) -> None:
-    await opened.set_information(ic.FILE_END_OF_FILE_INFORMATION, file.EndOfFileInformation(size).encode())
-
-
 async def pair(lab: Any, data: bytes = DATA, size: int | None = None) -> tuple[Any, Any]:
     """A source with `data`, and an empty target of the same (or another) size."""
     source, target = await lab.create("source"), await lab.create("target")
     await source.write(0, data)
-    await set_size(target, len(data) if size is None else size)
+    await lab.resize(target, len(data) if size is None else size)
     return source, target
 
 
@@ -121,7 +115,7 @@ async def test_more_zeros_are_announced_only_where_the_token_reaches_the_end(
 
 async def test_a_range_without_data_gives_the_zero_token(lab: Any) -> None:
     source, target = await lab.create("source"), await lab.create("target")
-    await set_size(source, 4 * CLUSTER)
+    await lab.resize(source, 4 * CLUSTER)
     await source.write(0, b"x")
     await target.write(0, b"y" * (4 * CLUSTER))
     read = await token_of(source, 2 * CLUSTER, CLUSTER)
@@ -159,8 +153,8 @@ async def a_write_elsewhere(lab: Any, source: Any) -> None:
 
 
 async def a_new_size(lab: Any, source: Any) -> None:
-    await set_size(source, len(DATA) - 1)
-    await set_size(source, len(DATA))
+    await lab.resize(source, len(DATA) - 1)
+    await lab.resize(source, len(DATA))
 
 
 async def an_overwrite(lab: Any, source: Any) -> None:
@@ -310,7 +304,7 @@ async def test_a_token_is_good_on_every_volume_of_the_server(lab: Any) -> None:
     source = await lab.create("source")
     await source.write(0, DATA)
     target = await elsewhere.create("target")
-    await set_size(target, len(DATA))
+    await lab.resize(target, len(DATA))
     token = (await token_of(source, 0, len(DATA))).token
     assert await put(target, token, 0, len(DATA)) == len(DATA)
     assert await elsewhere.content("target") == DATA[:65536]
@@ -322,7 +316,7 @@ async def test_a_token_is_good_on_every_volume_of_the_server(lab: Any) -> None:
 async def test_named_streams_are_copied_too(lab: Any, size: int) -> None:
     source, target = await lab.create("a:source"), await lab.create("a:target")
     await source.write(0, DATA[:size])
-    await set_size(target, size)
+    await lab.resize(target, size)
     read = await token_of(source, 0, size)
     assert await put(target, read.token, 0, size) == size
     assert await lab.read(target) == DATA[:size]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import random
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,67 +12,23 @@ from typing import Any
 import pytest
 
 from smbcore.fsa.api import VolumeConfig
-from smbcore.fsa.backend import Survey
-from smbcore.fsa.quota import QuotaScan
-from smbcore.fsa.space import RECOUNT_INTERVAL, Space
+from smbcore.fsa.space import RECOUNT_INTERVAL
 from smbcore.fsa.space_rules import QuotaEntry, SpaceRules
 from smbcore.fsa.volume import Volume
 from smbcore.nt import create as c
 from smbcore.nt.clock import ManualClock
 from smbcore.nt.info import classes as ic
-from smbcore.nt.info import file, fs
-from smbcore.nt.info.rename import LinkInformation, RenameInformationEx
+from smbcore.nt.info import fs
+from smbcore.nt.info.rename import LinkInformation
 from smbcore.nt.security import OWNER_SECURITY_INFORMATION, SecurityDescriptor
 from smbcore.nt.status import NtError, Status
-from smbcore.nt.token import Token
-from smbcore.vfs.faulty import FaultyBackend, Schedule
-from smbcore.vfs.memory import MemoryBackend
 from smbcore.vfs.posix.backend import PosixBackend
-
-K = 1024
-LIMIT = 256 * K
+from tests.unit.smbcore.fsa.behaviour.space_steps import LIMIT, OWNED, K, boss, check, reserve, space_of
 
 
 @pytest.fixture
 def config(config: VolumeConfig) -> VolumeConfig:
     return replace(config, space=SpaceRules(size_limit=LIMIT))
-
-
-Faulty = tuple[Any, Schedule]
-
-
-@pytest.fixture
-async def faulty(config: VolumeConfig, lab_class: Any) -> AsyncIterator[Faulty]:
-    """A volume on a disk that does what the schedule says."""
-    clock, faults = ManualClock(), Schedule()
-    lab = lab_class(Volume(FaultyBackend(MemoryBackend(clock), faults), config, clock), clock, None)
-    yield lab, faults
-    await lab.volume.close()
-
-
-def space_of(lab: Any) -> Space:
-    space = lab.volume.space
-    assert isinstance(space, Space)
-    return space
-
-
-async def check(lab: Any, used: int) -> None:
-    """Expect `used` bytes, as we account for them and as a count from nothing finds."""
-    space = space_of(lab)
-    await space.ready()
-    assert space.used == used
-    assert sum(space.by_owner.values()) == used
-    await space.count()
-    assert space.used == used
-    assert sum(space.by_owner.values()) == used
-
-
-async def resize(opened: Any, size: int) -> None:
-    await opened.set_information(ic.FILE_END_OF_FILE_INFORMATION, file.EndOfFileInformation(size).encode())
-
-
-async def reserve(opened: Any, size: int) -> None:
-    await opened.set_information(ic.FILE_ALLOCATION_INFORMATION, file.AllocationInformation(size).encode())
 
 
 # -- counting --
@@ -92,11 +47,11 @@ async def test_every_way_to_change_a_size_counts(lab: Any) -> None:
     await check(lab, 12 * K)
     await opened.write(0, bytes(4 * K))
     await check(lab, 12 * K)
-    await resize(opened, 100 * K)
+    await lab.resize(opened, 100 * K)
     await check(lab, 100 * K)
-    await resize(opened, 1)
+    await lab.resize(opened, 1)
     await check(lab, 4 * K)
-    await resize(opened, 0)
+    await lab.resize(opened, 0)
     await check(lab, 0)
     await opened.write(0, b"abc")
     other = await lab.create("g")
@@ -207,7 +162,7 @@ async def test_nothing_gets_above_the_limit(lab: Any) -> None:
     with lab.fails("DISK_FULL"):
         await other.write(0, bytes(57 * K))
     with lab.fails("DISK_FULL"):
-        await resize(other, 57 * K)
+        await lab.resize(other, 57 * K)
     with lab.fails("DISK_FULL"):
         await reserve(other, 57 * K)
     with lab.fails("DISK_FULL"):
@@ -224,7 +179,7 @@ async def test_nothing_gets_above_the_limit(lab: Any) -> None:
     await other.write(0, b"again")
     with lab.fails("DISK_FULL"):
         await other.write(56 * K, b"x")
-    await resize(opened, 0)
+    await lab.resize(opened, 0)
     await other.write(56 * K, b"x")
     await other.close()
     await opened.close()
@@ -261,9 +216,9 @@ async def test_many_writers_at_the_limit_never_get_above_it(lab: Any) -> None:
             try:
                 match rng.randrange(6):
                     case 0:
-                        await resize(opened, rng.randrange(60 * K))
+                        await lab.resize(opened, rng.randrange(60 * K))
                     case 1:
-                        await resize(opened, 0)
+                        await lab.resize(opened, 0)
                     case 2 if space.counted and rng.random() < 0.2:
                         await space.count()
                     case _:
@@ -290,7 +245,7 @@ async def test_the_count_does_not_stop_writers_and_misses_nothing(lab: Any) -> N
     counting = space_of(lab).count()
     for number in range(0, 30, 2):
         opened = await lab.open(f"f{number}")
-        await (resize(opened, 0) if number % 4 else opened.write(4 * K, bytes(4 * K)))
+        await (lab.resize(opened, 0) if number % 4 else opened.write(4 * K, bytes(4 * K)))
         await opened.close()
         await asyncio.sleep(0)
     await lab.make("new", bytes(20 * K))
@@ -301,208 +256,6 @@ async def test_the_count_does_not_stop_writers_and_misses_nothing(lab: Any) -> N
     expected = space_of(lab).used
     await check(lab, expected)
     assert expected == (30 * 4 + 8 * 4 - 7 * 4 + 20 - 4) * K
-
-
-# -- what goes wrong --
-@pytest.mark.parametrize("status", [Status.DISK_FULL, Status.QUOTA_EXCEEDED, Status.IO_DEVICE_ERROR])
-async def test_what_the_disk_refused_is_not_counted(faulty: Faulty, status: Status) -> None:
-    lab, faults = faulty
-    opened = await lab.create("f")
-    for call, work in (
-        ("write", lambda: opened.write(0, bytes(20 * K))),
-        ("set_end_of_file", lambda: resize(opened, 20 * K)),
-        ("set_allocation", lambda: reserve(opened, 20 * K)),
-    ):
-        faults.fail(call, status)
-        with lab.fails(status.name):
-            await work()
-        await check(lab, 0)
-    faults.shorten("write", 5 * K, status=status)
-    with lab.fails(status.name):
-        await opened.write(0, bytes(20 * K))
-    await check(lab, 8 * K)
-    await opened.close()
-
-
-async def test_a_failed_count_is_told_and_tried_again(faulty: Faulty) -> None:
-    lab, faults = faulty
-    opened = await lab.create("f")
-    faults.fail("survey", Status.IO_DEVICE_ERROR)
-    with lab.fails("IO_DEVICE_ERROR"):
-        await opened.write(0, b"x")
-    await opened.write(0, b"x")
-    await check(lab, 4 * K)
-    faults.fail("survey", Status.IO_DEVICE_ERROR)
-    lab.clock.advance(RECOUNT_INTERVAL)
-    await lab.settle()
-    assert space_of(lab).used == 4 * K
-    await opened.close()
-
-
-async def test_concurrent_writes_count_together_before_any_is_done(faulty: Faulty) -> None:
-    lab, faults = faulty
-    slow, other = await lab.create("slow"), await lab.create("other")
-    await other.write(0, b"x")
-    gate = asyncio.Event()
-    faults.hold("write", gate, path=("slow",))
-    first = await lab.start(slow.write(0, bytes(200 * K)))
-    with lab.fails("DISK_FULL"):
-        await other.write(0, bytes(60 * K))
-    faults.fail("write", Status.IO_DEVICE_ERROR, path=("slow",))
-    with lab.fails("IO_DEVICE_ERROR"):
-        await slow.write(0, b"x")
-    assert space_of(lab).used == 204 * K
-    await space_of(lab).count()
-    assert space_of(lab).used == 204 * K
-    gate.set()
-    await first
-    await check(lab, 204 * K)
-    await slow.close()
-    await other.close()
-
-
-# -- what happens at the same time, on a disk that takes its time --
-def slow_count(lab: Any, monkeypatch: pytest.MonkeyPatch) -> asyncio.Event:
-    """Let counts be through with the files, and wait then."""
-    backend, gate = lab.volume.backend, asyncio.Event()
-    survey = backend.survey
-
-    async def slow() -> Survey:
-        found = await survey()
-        await gate.wait()
-        return found
-
-    monkeypatch.setattr(backend, "survey", slow)
-    return gate
-
-
-@pytest.mark.parametrize("work", ["write", "resize", "reserve", "ask"])
-async def test_who_waits_for_the_first_count_goes_on_when_nothing_is_counted_any_more(
-    faulty: Faulty, work: str
-) -> None:
-    lab, faults = faulty
-    opened = await lab.create("f")
-    faults.hold("survey", asyncio.Event())
-    waiting = await lab.start(
-        {
-            "write": lambda: opened.write(0, bytes(LIMIT + 1)),
-            "resize": lambda: resize(opened, LIMIT + 1),
-            "reserve": lambda: reserve(opened, LIMIT + 1),
-            "ask": lambda: opened.query_quota(QuotaScan([lab.alice.user]), 4096),
-        }[work]()
-    )
-    assert not waiting.done()
-    lab.volume.set_space_rules(SpaceRules())
-    await lab.settle()
-    assert waiting.done()
-    await waiting
-    lab.volume.set_space_rules(SpaceRules(size_limit=LIMIT))
-    await opened.write(0, b"x")
-    await opened.close()
-    await check(lab, space_of(lab).used)
-
-
-async def test_files_that_go_during_the_first_count_are_not_in_it(
-    faulty: Faulty, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    lab, _ = faulty
-    names = ("removed", "replaced", "given", "kept")
-    for name in names:
-        await lab.make(name, bytes(8 * K))
-    lab.volume.set_space_rules(SpaceRules())
-    removed, kept = await lab.open("removed"), await lab.open("kept")
-    given = await lab.open("given", token=boss(lab))
-    gate = slow_count(lab, monkeypatch)
-    lab.volume.set_space_rules(OWNED)
-    counting = space_of(lab).count()
-    await lab.settle()
-    await lab.dispose(removed)
-    await removed.close()
-    await lab.rename(kept, "replaced", replace=True)
-    given.set_security(OWNER_SECURITY_INFORMATION, SecurityDescriptor(owner=lab.bob.user).encode())
-    gate.set()
-    await counting
-    monkeypatch.undo()
-    assert space_of(lab).by_owner == {lab.alice.user: 8 * K, lab.bob.user: 8 * K}
-    await check(lab, 16 * K)
-    await given.close()
-    await kept.close()
-
-
-async def test_a_write_while_the_last_close_gives_reserved_space_back_loses_nothing(faulty: Faulty) -> None:
-    lab, faults = faulty
-    opened = await lab.create("f")
-    await reserve(opened, 100 * K)
-    gate = asyncio.Event()
-    faults.hold("set_end_of_file", gate)
-    closing = await lab.start(opened.close())
-    await (await lab.open("f")).close()
-    other = await lab.open("f")
-    writing = await lab.start(other.write(0, b"data"))
-    gate.set()
-    await asyncio.gather(closing, writing)
-    assert await lab.read(other) == b"data"
-    await other.close()
-    await check(lab, 4 * K)
-
-
-async def test_what_is_written_while_a_file_is_replaced_counts_once(faulty: Faulty) -> None:
-    lab, faults = faulty
-    await lab.make("old", bytes(8 * K))
-    await lab.make("new", bytes(8 * K))
-    old, new = await lab.open("old"), await lab.open("new")
-    gate = asyncio.Event()
-    faults.hold("rename", gate)
-    renaming = await lab.start(
-        new.set_information(ic.FILE_RENAME_INFORMATION_EX, RenameInformationEx("old", 3).encode())
-    )
-    await old.write(8 * K, bytes(8 * K))
-    assert not renaming.done()
-    gate.set()
-    await renaming
-    await check(lab, 24 * K)
-    await old.close()
-    await check(lab, 8 * K)
-    await new.close()
-
-
-async def test_what_is_written_while_data_moves_to_another_stream_counts_once(
-    faulty: Faulty, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    lab, faults = faulty
-    main, other = await lab.create("f"), await lab.create("f:t")
-    await main.write(0, bytes(8 * K))
-    held, gate = asyncio.Event(), slow_count(lab, monkeypatch)
-    faults.hold("set_end_of_file", held)
-    renaming = await lab.start(lab.rename(main, ":s"))
-    counting = space_of(lab).count()
-    await lab.settle()
-    await other.write(0, bytes(4 * K))
-    assert not renaming.done()
-    held.set()
-    await renaming
-    assert space_of(lab).used == 12 * K
-    gate.set()
-    await counting
-    monkeypatch.undo()
-    await check(lab, 12 * K)
-    await main.close()
-    await other.close()
-
-
-async def test_a_removed_file_whose_open_closes_during_a_write_counts_no_more(faulty: Faulty) -> None:
-    lab, faults = faulty
-    await lab.make("f", bytes(8 * K))
-    writer, remover = await lab.open("f"), await lab.open("f")
-    await remover.set_information(ic.FILE_DISPOSITION_INFORMATION_EX, (3).to_bytes(4, "little"))
-    await remover.close()
-    gate = asyncio.Event()
-    faults.hold("write", gate)
-    writing = await lab.start(writer.write(8 * K, bytes(8 * K)))
-    await writer.close()
-    gate.set()
-    await asyncio.gather(writing, return_exceptions=True)
-    await check(lab, 0)
 
 
 # -- what others do --
@@ -523,14 +276,6 @@ async def test_changes_past_the_server_show_at_the_next_count(config: VolumeConf
 
 
 # -- owners --
-OWNED = SpaceRules(tracks=True, enforces=True, default=QuotaEntry(limit=64 * K))
-
-
-def boss(lab: Any) -> Token:
-    """Somebody who may make others the owners of files."""
-    return Token(lab.alice.user, lab.alice.groups, name="boss", administrator=True)
-
-
 @pytest.fixture
 def owned(lab: Any) -> Any:
     lab.volume.set_space_rules(OWNED)
@@ -640,7 +385,7 @@ async def test_a_limit_comes_and_goes_under_open_files(lab: Any) -> None:
     with lab.fails("DISK_FULL"):
         await opened.write(LIMIT + 4 * K, b"x")
     assert sizes(lab)[1] == 0
-    await resize(opened, 0)
+    await lab.resize(opened, 0)
     await opened.write(0, bytes(LIMIT))
     await opened.close()
     await check(lab, LIMIT)
@@ -665,7 +410,7 @@ async def test_whatever_happens_the_account_is_what_a_count_finds(lab: Any, seed
             case 2 if opens:
                 await opens.pop(rng.randrange(len(opens))).close()
             case 3 if opens:
-                await resize(rng.choice(opens), rng.choice((0, 1, 5 * K, 40 * K)))
+                await lab.resize(rng.choice(opens), rng.choice((0, 1, 5 * K, 40 * K)))
             case 4 if opens:
                 await reserve(rng.choice(opens), rng.choice((0, 20 * K, 60 * K)))
             case 5 if opens:

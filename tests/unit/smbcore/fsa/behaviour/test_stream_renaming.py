@@ -10,7 +10,6 @@ import pytest
 
 from smbcore.nt import create as c
 from smbcore.nt.info import classes as ic
-from smbcore.nt.info import file
 from smbcore.nt.info.links import decode_streams
 from smbcore.nt.status import NtError, Status
 from smbcore.vfs.faulty import FaultyBackend, Schedule
@@ -189,7 +188,7 @@ async def test_a_target_is_replaced_only_if_asked_and_empty_and_not_open(lab: An
     with lab.fails("INVALID_PARAMETER"):
         await lab.rename(opened, to, replace=True)  # it is not empty
     again = await lab.open("a" if to == "::$DATA" else "a:t")
-    await again.set_information(ic.FILE_END_OF_FILE_INFORMATION, file.EndOfFileInformation(0).encode())
+    await lab.resize(again, 0)
     await again.close()
     await lab.rename(opened, to, replace=True)
     assert await read(lab, opened) == b"data"
