@@ -142,9 +142,7 @@ async def read(opened: Open, data: bytes, max_output: int) -> bytes:
     ranges = opened.stream_state.ranges
     if ranges is not None:
         ranges.check_read(opened, asked.offset, asked.length)
-    _check_inside(asked.offset, end_of_file, sector)
-    there = end_of_file - asked.offset
-    length = min(asked.length, MAX_LENGTH, _aligned(there, sector))
+    there, length = _inside(asked.offset, asked.length, end_of_file, sector)
     flags = wire.ALL_ZERO_BEYOND_CURRENT_RANGE if asked.length > there and length >= there else 0
     if not opened.node.allocated_ranges(asked.offset, min(length, there)):
         return wire.OffloadReadResult(length, _ZERO, flags).encode()
@@ -189,17 +187,19 @@ def _check_file(opened: Open, not_supported: Status) -> int:
     return info.end_of_file
 
 
-def _check_inside(offset: int, end_of_file: int, sector: int) -> None:
+def _inside(offset: int, length: int, end_of_file: int, sector: int) -> tuple[int, int]:
+    """Return the bytes from `offset` to the end of the file, and how many of `length` count; the last sector as whole.
+
+    Errors: INVALID_PARAMETER;  END_OF_FILE
+    """
     if offset > _MAX_OFFSET:
         raise NtError(Status.INVALID_PARAMETER, f"offset {offset:#x}")
     if offset >= end_of_file:
         raise NtError(Status.END_OF_FILE, f"offset {offset:#x}")
     if end_of_file < sector:
         raise NtError(Status.INVALID_PARAMETER, "a file of less than a sector")
-
-
-def _aligned(length: int, sector: int) -> int:
-    return -(-length // sector) * sector
+    there = end_of_file - offset
+    return there, min(length, MAX_LENGTH, -(-there // sector) * sector)
 
 
 def _state_of(stream: StreamState, opened: Open) -> _State:
@@ -231,9 +231,7 @@ async def write(opened: Open, data: bytes, max_output: int) -> bytes:
     ranges = opened.stream_state.ranges
     if ranges is not None:
         ranges.check_write(opened, asked.offset, asked.length)
-    _check_inside(asked.offset, end_of_file, sector)
-    there = end_of_file - asked.offset
-    length = min(asked.length, MAX_LENGTH, _aligned(there, sector))
+    there, length = _inside(asked.offset, asked.length, end_of_file, sector)
     if int.from_bytes(asked.token[:4], "big") == wire.TOKEN_TYPE_ZERO_DATA:
         await _write_zeros(opened, asked.offset, asked.offset + min(length, there))
     else:

@@ -147,6 +147,7 @@ async def test_renaming_a_directory_takes_handles_below_and_waits(lab: Any, held
         assert not task.done()
         await child.close()
         await task
+        assert await lab.exists("e\\a")
     await directory.close()
 
 
@@ -186,15 +187,24 @@ async def test_renaming_a_file_takes_handles_of_its_streams(lab: Any) -> None:
     await opened.close()
 
 
-async def test_a_link_in_the_place_of_a_file_takes_its_handles(lab: Any) -> None:
+async def replace_by_rename(lab: Any, opened: Any) -> None:
+    await lab.rename(opened, "b", replace=True)
+
+
+async def replace_by_link(lab: Any, opened: Any) -> None:
+    await opened.set_information(ic.FILE_LINK_INFORMATION, LinkInformation("b", 1).encode())
+
+
+@pytest.mark.parametrize("work", [replace_by_rename, replace_by_link])
+@pytest.mark.parametrize(("held", "left"), [("RH", "R"), ("RWH", "RW")])
+async def test_what_takes_the_place_of_a_file_takes_its_handles(lab: Any, work: Work, held: str, left: str) -> None:
     listener = lab.listener()
     await lab.make("a", b"new")
     target = await lab.create("b", oplock_key=ONE)
-    lab.lease(target, "RWH", ONE, listener)
+    lab.lease(target, held, ONE, listener)
     opened = await lab.open("a")
-    data = LinkInformation("b", 1).encode()
-    task = await lab.start(opened.set_information(ic.FILE_LINK_INFORMATION, data))
-    assert listener.last() == ("RWH", "RW", True)
+    task = await lab.start(work(lab, opened))
+    assert listener.last() == (held, left, True)
     await target.close()
     await task
     await opened.close()

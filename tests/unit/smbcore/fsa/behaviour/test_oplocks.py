@@ -368,34 +368,6 @@ async def test_rename_takes_handle_caching_of_others_first(lab: Any) -> None:
     await second.close()
 
 
-async def test_rename_of_a_directory_lets_holders_below_close(lab: Any) -> None:
-    listener = lab.listener()
-    await lab.mkdir("d")
-    child = await lab.create("d\\a", oplock_key=ONE)
-    lab.lease(child, "RH", ONE, listener)
-    opened = await lab.open("d")
-    task = await lab.start(lab.rename(opened, "e"))
-    assert listener.last() == ("RH", "R", True)
-    await child.close()
-    await task
-    await opened.close()
-    assert await lab.exists("e\\a")
-
-
-async def test_replaced_file_is_given_up_by_its_holder(lab: Any) -> None:
-    listener = lab.listener()
-    await lab.make("a", b"new")
-    target = await lab.create("b", oplock_key=ONE)
-    lab.lease(target, "RH", ONE, listener)
-    opened = await lab.open("a")
-    task = await lab.start(lab.rename(opened, "b", replace=True))
-    assert listener.last() == ("RH", "R", True)
-    await target.close()
-    await task
-    await opened.close()
-    assert await lab.content("b") == b"new"
-
-
 async def test_deletion_takes_handle_caching_of_others(lab: Any) -> None:
     listener = lab.listener()
     first = await lab.create("a", oplock_key=ONE)
