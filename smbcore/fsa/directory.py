@@ -174,7 +174,13 @@ async def _continue(opened: Open, e: Enumeration, info_class: int, max_length: i
 async def _look_again(opened: Open, e: Enumeration, info_class: int) -> None:
     """Read anew what did not fit the last reply: it may have changed since, or be gone."""
     changes = opened.volume.changes
-    e.ready = await _describe(opened, [name for name, _ in e.ready], info_class)
+    waiting, e.ready = e.ready, []  # another request must not tell of them meanwhile
+    try:
+        described = await _describe(opened, [name for name, _ in waiting], info_class)
+    except BaseException:
+        e.ready[:0] = waiting
+        raise
+    e.ready[:0] = described
     e.seen_at = changes
 
 
@@ -192,7 +198,7 @@ async def _fetch(opened: Open, e: Enumeration, info_class: int, max_length: int)
             e.at = min(e.at, at)  # what could not be read comes again
             raise
         if ready:
-            e.ready = ready
+            e.ready += ready  # another request may have left some since
             return True
     return False
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -206,4 +207,26 @@ async def test_access_based_enumeration_sees_inherited_denials(lab: Any) -> None
     assert [entry.name for entry in decode_entries(kind, data)] == [".", "..", "folder"]
     with lab.fails("NO_SUCH_FILE"):
         await opened.query_directory(kind, "file", 4096, reopen=True)
+    await opened.close()
+
+
+async def test_requests_at_the_same_time_share_the_entries(lab: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    names = await many(lab, 40)
+    opened = await lab.open("d")
+    node, gate = type(opened.node), asyncio.Event()
+    entries = node.entries
+
+    async def slow(self: Any, wanted: Any) -> Any:
+        await gate.wait()
+        return await entries(self, wanted)
+
+    monkeypatch.setattr(node, "entries", slow)
+    kind, query = ic.FILE_ID_BOTH_DIRECTORY_INFORMATION, opened.query_directory
+    asked = [await lab.start(query(kind, "*", 1300)), await lab.start(query(kind, "*", 1300))]
+    gate.set()
+    found = [entry.name for data in await asyncio.gather(*asked) for entry in decode_entries(kind, data)]
+    with lab.fails("NO_MORE_FILES"):
+        while True:
+            found += [entry.name for entry in decode_entries(kind, await query(kind, "*", 1300))]
+    assert sorted(found) == [".", "..", *names]
     await opened.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
 from typing import Any
@@ -12,6 +13,7 @@ from smbcore.nt import create as c
 from smbcore.nt import gmt
 from smbcore.nt.info import classes as ic
 from smbcore.nt.info import fsctl as codes
+from smbcore.vfs.faulty import FaultyBackend, Schedule
 from smbcore.vfs.memory import MemoryBackend
 
 TOKENS = ("@GMT-2026.01.02-03.04.05", "@GMT-2025.12.31-23.59.59")
@@ -176,3 +178,23 @@ async def test_snapshots_that_nobody_uses_are_closed(lab: Any) -> None:
     assert len(lab.volume.snapshots) < len(tokens)
     assert await lab.read(kept) == b"a"
     await kept.close()
+
+
+async def test_a_snapshot_that_is_just_being_opened_makes_no_room(lab: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """1 an open waits for the disk, 2 many other snapshots are opened and closed, 3 it goes on."""
+    await lab.make("a", b"old")
+    tokens = [f"@GMT-2025.01.{day:02}-00.00.00" for day in range(1, 13)]
+    for token in tokens:
+        snapshot(lab, token)
+    gate, faults = asyncio.Event(), Schedule()
+    open_snapshot = lab.backend.open_snapshot
+    monkeypatch.setattr(lab.backend, "open_snapshot", lambda time: FaultyBackend(open_snapshot(time), faults))
+    faults.hold("open", gate)
+    waiting = await lab.start(lab.open(f"{tokens[0]}\\a", READ))
+    for token in tokens[1:]:
+        await (await lab.open(f"{token}\\a", READ)).close()
+    gate.set()
+    opened = await waiting
+    assert opened.volume in lab.volume.snapshots._volumes.values()
+    assert await lab.read(opened) == b"old"
+    await opened.close()
