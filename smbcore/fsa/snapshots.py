@@ -6,6 +6,7 @@ does, a file of a snapshot may be opened for writing; what would change it then 
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -23,10 +24,11 @@ _MOST_IDLE = 8
 class Snapshots:
     """The snapshots of one volume. Owned by it; the volumes of its snapshots share it."""
 
-    __slots__ = ("_live", "_volumes")
+    __slots__ = ("_live", "_opening", "_volumes")
 
     def __init__(self, live: Volume) -> None:
         self._live = live
+        self._opening: Counter[int] = Counter()
         self._volumes: dict[int, Volume] = {}
 
     def __len__(self) -> int:
@@ -42,9 +44,14 @@ class Snapshots:
 
         Errors: OBJECT_NAME_NOT_FOUND no such snapshot;  MEDIA_WRITE_PROTECTED to create or overwrite;  all of an open.
         """
-        path, time = _split(p.path)
-        past = await self.volume_at(time or gmt.whole_seconds(p.timewarp))
-        return await past.open_file(replace(p, path=path, timewarp=0))
+        path, named = _split(p.path)
+        time = named or gmt.whole_seconds(p.timewarp)
+        past = await self.volume_at(time)
+        self._opening[time] += 1
+        try:
+            return await past.open_file(replace(p, path=path, timewarp=0))
+        finally:
+            self._opening[time] -= 1
 
     async def close(self) -> None:
         """Close the volumes of all snapshots, and what is open in them."""
@@ -68,7 +75,8 @@ class Snapshots:
 
     async def _make_room(self) -> None:
         """Close volumes that nobody uses, the first opened ones first."""
-        idle = [time for time, volume in self._volumes.items() if not volume.opens]
+        self._opening = +self._opening  # without those that came to nothing
+        idle = [time for time, volume in self._volumes.items() if not volume.opens and not self._opening[time]]
         for time in idle[: max(0, len(idle) - _MOST_IDLE + 1)]:
             await self._volumes.pop(time).close()
 
