@@ -160,8 +160,8 @@ async def test_cancelled_search_ends_the_walk_and_disturbs_nobody(
     last.cancel()
     with pytest.raises(asyncio.CancelledError):
         await last
-    while posix.ids._task is not None:
-        await asyncio.wait([posix.ids._task])
+    if posix.ids._task is not None:
+        await asyncio.wait_for(posix.ids._task, 10)
     assert not posix.ids._waiting
 
 

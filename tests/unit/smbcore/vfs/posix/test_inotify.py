@@ -13,22 +13,19 @@ from typing import Any
 import pytest
 
 from smbcore.fsa import notify
-from smbcore.fsa.api import BreakNotice, Caching, OpenParameters, OplockLevel, VolumeConfig
+from smbcore.fsa.api import Caching, OpenParameters, OplockLevel, VolumeConfig
 from smbcore.fsa.open import Open
 from smbcore.fsa.volume import Volume
 from smbcore.nt import create as c
 from smbcore.nt.clock import ManualClock
 from smbcore.nt.info import classes as ic
 from smbcore.nt.info import rename
-from smbcore.nt.sddl import from_sddl
-from smbcore.nt.sid import EVERYONE, Sid
 from smbcore.nt.status import NtError, Status
-from smbcore.nt.token import Token
 from smbcore.vfs.posix import inotify
 from smbcore.vfs.posix.backend import PosixBackend
 from smbcore.vfs.posix.inotify import LocalObserver
+from tests.unit.smbcore.vfs.posix.clients import ALICE, EVERYBODY, Holder
 
-ALICE = Token(Sid.parse("S-1-5-21-1-2-3-1000"), frozenset({EVERYONE}), name="alice")
 EVERYTHING = 0xFFF
 ALL = 0x1F01FF
 LISTING = 0x1
@@ -36,8 +33,7 @@ LISTING = 0x1
 
 @pytest.fixture
 async def volume(share: Path) -> AsyncIterator[Volume]:
-    config = VolumeConfig(from_sddl("O:BAG:BAD:(A;OICI;FA;;;WD)").encode())
-    made = Volume(PosixBackend(share), config, ManualClock())
+    made = Volume(PosixBackend(share), VolumeConfig(EVERYBODY), ManualClock())
     yield made
     await made.close()
 
@@ -242,24 +238,9 @@ async def test_watches_are_bounded(share: Path, volume: Volume) -> None:
     assert observer._descriptor < 0
 
 
-class Holder:
-    """Holds a lease of a directory."""
-
-    def __init__(self) -> None:
-        self.notices: list[BreakNotice] = []
-
-    def oplock_broken(self, notice: BreakNotice) -> None:
-        self.notices.append(notice)
-
-    def caching_changed(self) -> None:
-        """Nothing is written down of it."""
-
-    def break_timed_out(self) -> None:
-        """Nor of this."""
-
-    def lease(self, opened: Open) -> Caching:
-        """Ask for everything that a directory has and return what was granted."""
-        return opened.request_oplock(OplockLevel.GRANULAR, Caching.READ | Caching.HANDLE, self, b"k" * 16).caching
+def lease(opened: Open, holder: Holder) -> Caching:
+    """Ask for everything that a directory has and return what was granted."""
+    return opened.request_oplock(OplockLevel.GRANULAR, Caching.READ | Caching.HANDLE, holder, b"k" * 16).caching
 
 
 def refuse(number: int) -> Any:
@@ -279,7 +260,7 @@ async def test_without_watches_clients_hear_of_each_other_and_cache_no_listing(
     monkeypatch.setattr(inotify, call, refuse(errno.ENOSPC if call == "_ADD" else errno.EMFILE))
     opened = await open_file(volume, "", access=LISTING, disposition=c.FILE_OPEN)
     for _ in range(3):
-        assert not Holder().lease(opened)
+        assert not lease(opened, Holder())
     waiting = asyncio.ensure_future(opened.change_notify(EVERYTHING, True, 60000))
     await asyncio.sleep(0)
     await (await open_file(volume, "ours")).close()
@@ -287,7 +268,7 @@ async def test_without_watches_clients_hear_of_each_other_and_cache_no_listing(
     (share / "theirs").touch()
     assert len([r for r in caplog.records if "stay unseen" in r.message and "fs.inotify.max" in r.message]) == 1
     monkeypatch.undo()
-    assert Holder().lease(opened)
+    assert lease(opened, Holder())
     await opened.close()
 
 
@@ -308,7 +289,7 @@ async def test_part_of_a_tree_is_watched_when_the_kernel_has_no_more(
 async def test_lost_changes_end_the_caches_of_listings(volume: Volume) -> None:
     opened = await open_file(volume, "", access=LISTING, disposition=c.FILE_OPEN)
     holder = Holder()
-    assert holder.lease(opened)
+    assert lease(opened, holder)
     volume.local.told([])
     assert [int(notice.new_caching) for notice in holder.notices] == [0]
     await opened.close()

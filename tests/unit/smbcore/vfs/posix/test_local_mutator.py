@@ -25,13 +25,10 @@ from smbcore.nt.clock import SystemClock
 from smbcore.nt.info import classes as ic
 from smbcore.nt.info import file, rename
 from smbcore.nt.info.directory import decode_entries
-from smbcore.nt.sddl import from_sddl
-from smbcore.nt.sid import EVERYONE, Sid
 from smbcore.nt.status import NtError, Status
-from smbcore.nt.token import Token
 from smbcore.vfs.posix.backend import PosixBackend
+from tests.unit.smbcore.vfs.posix.clients import ALICE, EVERYBODY
 
-ALICE = Token(Sid.parse("S-1-5-21-1-2-3-1000"), frozenset({EVERYONE}), name="alice")
 CLIENTS = 6
 STEPS = 250
 NAMES = ["alpha", "Beta", "GAMMA", "delta long name.text", "epsilon"]
@@ -50,8 +47,7 @@ def outside(tmp_path: Path) -> Path:
 
 @pytest.fixture
 async def volume(share: Path) -> AsyncIterator[Volume]:
-    config = VolumeConfig(from_sddl("O:BAG:BAD:(A;OICI;FA;;;WD)").encode())
-    made = Volume(PosixBackend(share), config, SystemClock())
+    made = Volume(PosixBackend(share), VolumeConfig(EVERYBODY), SystemClock())
     yield made
     await made.close()
 

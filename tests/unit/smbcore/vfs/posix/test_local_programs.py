@@ -12,20 +12,16 @@ from pathlib import Path
 
 import pytest
 
-from smbcore.fsa.api import BreakNotice, Caching, OpenParameters, OplockLevel, VolumeConfig
+from smbcore.fsa.api import Caching, OpenParameters, OplockLevel, VolumeConfig
 from smbcore.fsa.open import Open
 from smbcore.fsa.volume import Volume
 from smbcore.nt import create as c
 from smbcore.nt.clock import ManualClock
-from smbcore.nt.sddl import from_sddl
-from smbcore.nt.sid import EVERYONE, Sid
 from smbcore.nt.status import NtError, Status
-from smbcore.nt.token import Token
 from smbcore.vfs.posix.backend import PosixBackend
 from smbcore.vfs.posix.local_programs import LocalPrograms
+from tests.unit.smbcore.vfs.posix.clients import ALICE, EVERYBODY, Holder
 
-ALICE = Token(Sid.parse("S-1-5-21-1-2-3-1000"), frozenset({EVERYONE}), name="alice")
-EVERYTHING = from_sddl("O:BAG:BAD:(A;OICI;FA;;;WD)").encode()
 ALL, READS, LOOKS = 0x1F01FF, 0x1, 0x80
 NONBLOCKING = os.O_NONBLOCK
 RWH = Caching.READ | Caching.WRITE | Caching.HANDLE
@@ -39,22 +35,6 @@ fcntl.fcntl(file, fcntl.F_SETLEASE, fcntl.F_WRLCK)
 print('held', flush=True)
 sys.stdin.read()
 """
-
-
-class Client:
-    """A holder of a lease that writes down its notices and answers them when it is told to."""
-
-    def __init__(self) -> None:
-        self.notices: list[BreakNotice] = []
-
-    def oplock_broken(self, notice: BreakNotice) -> None:
-        self.notices.append(notice)
-
-    def caching_changed(self) -> None:
-        """Nothing is written down of it."""
-
-    def break_timed_out(self) -> None:
-        """Nor of this."""
 
 
 class Program:
@@ -86,7 +66,7 @@ def programs() -> LocalPrograms:
 @pytest.fixture
 async def volume(share: Path, programs: LocalPrograms) -> AsyncIterator[Volume]:
     (share / "f").write_bytes(b"content")
-    config = VolumeConfig(EVERYTHING, guards_caching=True)
+    config = VolumeConfig(EVERYBODY, guards_caching=True)
     made = Volume(PosixBackend(share, programs=programs), config, ManualClock())
     yield made
     await made.close()
@@ -111,7 +91,7 @@ async def open_file(
     return await volume.open_file(OpenParameters(path, ALICE, access, 7, disposition, 0, oplock_key=key))
 
 
-def lease(opened: Open, client: Client, caching: Caching = RWH, key: bytes = b"1") -> Caching:
+def lease(opened: Open, client: Holder, caching: Caching = RWH, key: bytes = b"1") -> Caching:
     return opened.request_oplock(OplockLevel.GRANULAR, caching, client, key).caching
 
 
@@ -127,7 +107,7 @@ async def until(happened: Callable[[], object]) -> None:
 async def test_a_program_waits_until_the_client_has_answered(
     volume: Volume, share: Path, begin: Callable[..., Program], flags: int
 ) -> None:
-    client = Client()
+    client = Holder()
     opened = await open_file(volume)
     assert lease(opened, client) == RWH
     program = begin(_OPEN, share / "f", flags)
@@ -145,7 +125,7 @@ async def test_a_program_waits_until_the_client_has_answered(
 async def test_a_program_waits_no_longer_than_a_break_may_take(
     volume: Volume, share: Path, begin: Callable[..., Program]
 ) -> None:
-    client = Client()
+    client = Holder()
     opened = await open_file(volume)
     lease(opened, client)
     program = begin(_OPEN, share / "f", os.O_RDONLY)
@@ -163,13 +143,13 @@ async def test_nobody_caches_what_a_program_has_open(
     program = begin(_OPEN, share / "f", os.O_RDWR)
     assert await program.says() == "open"
     opened = await open_file(volume)
-    assert lease(opened, Client()) == Caching.NONE
-    assert opened.request_oplock(OplockLevel.BATCH, Caching.NONE, Client()).level == OplockLevel.NONE
+    assert lease(opened, Holder()) == Caching.NONE
+    assert opened.request_oplock(OplockLevel.BATCH, Caching.NONE, Holder()).level == OplockLevel.NONE
     await opened.close()
 
 
 async def test_readers_on_both_sides_leave_the_cache_alone(volume: Volume, share: Path) -> None:
-    client = Client()
+    client = Holder()
     opened = await open_file(volume, READS)
     assert lease(opened, client) == RWH
     os.close(os.open(share / "f", os.O_RDONLY | NONBLOCKING))
@@ -182,7 +162,7 @@ async def test_readers_on_both_sides_leave_the_cache_alone(volume: Volume, share
 
 async def test_further_opens_of_our_clients_are_no_strangers(volume: Volume) -> None:
     """Looking at a cached file, and opening it again under the lease, breaks nothing."""
-    client = Client()
+    client = Holder()
     opened = await open_file(volume, READS, key=b"1")
     assert lease(opened, client) == RWH
     looking = await open_file(volume, LOOKS)
@@ -199,7 +179,7 @@ async def test_further_opens_of_our_clients_are_no_strangers(volume: Volume) -> 
 
 
 async def test_a_second_client_takes_only_what_it_has_to(volume: Volume, share: Path) -> None:
-    first, second = Client(), Client()
+    first, second = Holder(), Holder()
     holding = await open_file(volume, key=b"1")
     lease(holding, first)
     opening = asyncio.ensure_future(open_file(volume, key=b"2"))
@@ -218,7 +198,7 @@ async def test_a_second_client_takes_only_what_it_has_to(volume: Volume, share: 
 async def test_a_reader_that_was_there_ends_the_cache_when_a_client_begins_to_write(
     volume: Volume, share: Path
 ) -> None:
-    client = Client()
+    client = Holder()
     opened = await open_file(volume, READS, key=b"1")
     lease(opened, client)
     reader = os.open(share / "f", os.O_RDONLY | NONBLOCKING)
@@ -231,14 +211,14 @@ async def test_a_reader_that_was_there_ends_the_cache_when_a_client_begins_to_wr
 
 
 async def test_nobody_caches_while_a_program_waits(volume: Volume, share: Path) -> None:
-    client = Client()
+    client = Holder()
     opened = await open_file(volume, key=b"1")
     lease(opened, client)
     with pytest.raises(BlockingIOError):
         os.open(share / "f", os.O_RDONLY | NONBLOCKING)
     await until(lambda: client.notices)
     looking = await open_file(volume, LOOKS, key=b"2")
-    assert lease(looking, Client(), Caching.READ, key=b"2") == Caching.NONE
+    assert lease(looking, Holder(), Caching.READ, key=b"2") == Caching.NONE
     opened.acknowledge_break(OplockLevel.GRANULAR, Caching.NONE)
     await looking.close()
     await opened.close()
@@ -247,7 +227,7 @@ async def test_nobody_caches_while_a_program_waits(volume: Volume, share: Path) 
 async def test_named_streams_are_cached_without_asking(volume: Volume, share: Path) -> None:
     opened = await open_file(volume, path="f:stream")
     reader = os.open(share / "f", os.O_RDONLY | NONBLOCKING)
-    assert lease(opened, Client()) == RWH
+    assert lease(opened, Holder()) == RWH
     os.close(reader)
     await opened.close()
 
@@ -283,7 +263,7 @@ async def test_without_a_handler_for_the_signal_nobody_caches(volume: Volume) ->
     def run() -> Caching:
         async def inside() -> Caching:
             opened = await open_file(volume)
-            granted = lease(opened, Client())
+            granted = lease(opened, Holder())
             await opened.close()
             return granted
 
@@ -296,17 +276,17 @@ async def test_no_level_two_beside_a_writer(volume: Volume) -> None:
     """Legacy oplocks of readers are as the kernel's read lease: nobody has the file open for writing, we included."""
     writer, reader = await open_file(volume), await open_file(volume, READS)
     level_two = OplockLevel.LEVEL_TWO
-    assert reader.request_oplock(level_two, Caching.NONE, Client()).level == OplockLevel.NONE
+    assert reader.request_oplock(level_two, Caching.NONE, Holder()).level == OplockLevel.NONE
     await writer.close()
-    assert reader.request_oplock(level_two, Caching.NONE, Client()).level == level_two
+    assert reader.request_oplock(level_two, Caching.NONE, Holder()).level == level_two
     await reader.close()
 
 
 async def test_two_shares_of_one_folder_are_strangers_that_wait_for_each_other(volume: Volume, share: Path) -> None:
-    client = Client()
+    client = Holder()
     opened = await open_file(volume)
     lease(opened, client)
-    other = Volume(PosixBackend(share), VolumeConfig(EVERYTHING), ManualClock())
+    other = Volume(PosixBackend(share), VolumeConfig(EVERYBODY), ManualClock())
     opening = asyncio.ensure_future(open_file(other, READS))
     await until(lambda: client.notices)
     assert not opening.done()
