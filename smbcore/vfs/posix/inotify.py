@@ -2,11 +2,11 @@
 
 Theory of operation. One inotify descriptor per volume, opened with the first watch, read by the event loop. A watched
 directory is known by the kernel's watch number and by its path in the volume; the path follows renames, because the
-directory that holds it (or its own move) tells of them. For a whole tree every directory below gets a watch, new ones
-as they appear, up to a bound of ours and one of the kernel's; beyond it only the upper ones tell, and the log says so
-once. Who asks for a directory that cannot be watched itself hears that. When the kernel has lost news, the tree is
-looked at again. What our own process does is reported by the
-kernel too: telling it apart is left to the listener.
+directory that holds it (or its own move) tells of them. For a whole tree every directory below gets a watch, some in
+each turn of the loop, new ones as they appear, up to a bound of ours and one of the kernel's; beyond it only the upper
+ones tell, and the log says so once. Who asks for a directory that cannot be watched itself hears that. When the kernel
+has lost news, the tree is looked at again. What our own process does is reported by the kernel too: telling it apart is
+left to the listener.
 """
 
 from __future__ import annotations
@@ -39,6 +39,8 @@ _EVENT = struct.Struct("=iIII")
 _READ_SIZE = 64 * 1024
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY
 MOST_WATCHES = 8192
+_AT_ONCE = 64
+"""Directories that are begun to be watched in one turn of the loop."""
 
 _LIBC = ctypes.CDLL(None, use_errno=True)
 _INIT = _LIBC["inotify_init1"]
@@ -65,12 +67,13 @@ class _Watched:
 class _Observation(Observation):
     """One directory or tree that somebody observes; `path` follows renames."""
 
-    __slots__ = ("_observer", "path", "tree")
+    __slots__ = ("_observer", "ended", "path", "tree")
 
     def __init__(self, observer: LocalObserver, path: Path, *, tree: bool) -> None:
         self._observer = observer
         self.path = path
         self.tree = tree
+        self.ended = False
 
     def close(self) -> None:
         self._observer.end(self)
@@ -90,6 +93,8 @@ class LocalObserver:
         self._descriptor = -1
         self._loop: asyncio.AbstractEventLoop | None = None
         self._watched: dict[int, _Watched] = {}
+        self._uncovered: list[tuple[Path, set[_Observation]]] = []
+        self._turn: asyncio.Handle | None = None
         self._complaints: set[str] = set()
 
     def observe(self, path: Path, *, tree: bool) -> Observation:
@@ -113,6 +118,7 @@ class LocalObserver:
 
     def end(self, observation: _Observation) -> None:
         """Observe no more; the descriptor goes with the last observation."""
+        observation.ended = True
         for number, watched in list(self._watched.items()):
             watched.users.discard(observation)
             if not watched.users:
@@ -128,6 +134,10 @@ class LocalObserver:
             os.close(self._descriptor)
             self._descriptor = -1
         self._watched.clear()
+        self._uncovered.clear()
+        if self._turn is not None:
+            self._turn.cancel()
+            self._turn = None
 
     def _open(self) -> None:
         if self._descriptor >= 0:
@@ -142,20 +152,38 @@ class LocalObserver:
 
     # -- what is watched --
     def _cover(self, path: Path, users: set[_Observation]) -> None:
-        """Watch the directory at `path`, and all below it, as far as it can be had, for those who observe the tree.
+        """Watch the directory at `path`, and all below it, as far as it can be had, for those who observe the tree: the
+        first ones now, more of them in each turn of the loop.
 
         Errors: as `_add`, about the directory itself.
         """
         self._add(path, users)
         users = {user for user in users if user.tree}
-        waiting = self._directories(path) if users else []
-        while waiting:
-            at = waiting.pop()
-            try:
-                self._add(at, users)
-            except NtError:  # it vanished, or the log has the reason
-                continue
-            waiting += self._directories(at)
+        if users:
+            self._uncovered += [(below, users) for below in self._directories(path)]
+            self._cover_more()
+
+    def _cover_more(self) -> None:
+        for _ in range(_AT_ONCE):
+            if not self._uncovered:
+                return
+            path, users = self._uncovered.pop()
+            users = {user for user in users if not user.ended}
+            if users:
+                self._cover_below(path, users)
+        if self._loop is not None and self._turn is None:
+            self._turn = self._loop.call_soon(self._next_turn)
+
+    def _next_turn(self) -> None:
+        self._turn = None
+        self._cover_more()
+
+    def _cover_below(self, path: Path, users: set[_Observation]) -> None:
+        try:
+            self._add(path, users)
+        except NtError:  # it vanished, or the log has the reason
+            return
+        self._uncovered += [(below, users) for below in self._directories(path)]
 
     def _add(self, path: Path, users: set[_Observation]) -> None:
         """Watch one directory.  Errors: INSUFFICIENT_RESOURCES;  OBJECT_PATH_NOT_FOUND;  others of the kernel's."""
@@ -258,6 +286,8 @@ class LocalObserver:
                 self._cover(user.path, {user})
             except NtError as error:
                 _log.debug("%r is not watched any more: %s", user.path, error)
+        while self._uncovered:  # whoever lists anew now is to hear of what comes then
+            self._cover_more()
         for number in before.keys() - self._watched.keys():
             _REMOVE(self._descriptor, number)
 

@@ -14,6 +14,7 @@ import pytest
 
 from smbcore.fsa import notify
 from smbcore.fsa.api import Caching, OpenParameters, OplockLevel, VolumeConfig
+from smbcore.fsa.backend import LocalChange
 from smbcore.fsa.open import Open
 from smbcore.fsa.volume import Volume
 from smbcore.nt import create as c
@@ -223,6 +224,55 @@ async def test_after_lost_news_the_tree_is_watched_as_it_is_now(
         (share / path).touch()
     assert {name for _, name in await watcher.told()} == {"new\\a", "moved\\below\\b"}
     assert len(observer._watched) == 4
+
+
+def deep_tree(share: Path) -> int:
+    """Make directories; return how many a watch of the tree covers."""
+    for number in range(20):
+        for other in range(20):
+            (share / f"d{number}" / f"e{other}").mkdir(parents=True)
+    return 1 + 20 + 20 * 20
+
+
+async def test_a_large_tree_is_covered_without_keeping_others_waiting(share: Path, volume: Volume) -> None:
+    """Each turn of the loop watches a few directories; where they move meanwhile, they are watched all the same."""
+    size = deep_tree(share)
+    told: list[LocalChange] = []
+    backend = volume.backend
+    assert isinstance(backend, PosixBackend)
+    observer = LocalObserver(backend._resolver, told.extend)
+    observation = observer.observe((), tree=True)
+    before = len(observer._watched)
+    assert 1 < before < size // 2
+    await asyncio.sleep(0)
+    assert before < len(observer._watched) < size
+    (share / "d0").rename(share / "moved")
+    for _ in range(size):
+        observer.read()
+        await asyncio.sleep(0)
+    assert len(observer._watched) == size
+    (share / "moved" / "e7" / "a").touch()
+    observer.read()
+    assert ("moved", "e7", "a") in [change.path for change in told]
+    observation.close()
+    assert observer._descriptor < 0
+
+
+async def test_who_stops_watching_early_leaves_nothing_behind(share: Path, volume: Volume) -> None:
+    size = deep_tree(share)
+    backend = volume.backend
+    assert isinstance(backend, PosixBackend)
+    observer = LocalObserver(backend._resolver, list.clear)
+    kept = observer.observe((), tree=False)
+    observer.observe((), tree=True).close()
+    for _ in range(size):
+        await asyncio.sleep(0)
+    assert len(observer._watched) == 1
+    observer.observe((), tree=True).close()
+    kept.close()
+    await asyncio.sleep(0)
+    assert not observer._watched
+    assert observer._descriptor < 0
 
 
 async def test_watches_are_bounded(share: Path, volume: Volume) -> None:
