@@ -44,6 +44,9 @@ _HAS_CHANGE = 0x01
 _SPILLED = b"\xffHFSPILL"
 _TOKEN = 8
 _TRUST_NS = 1_000_000_000
+_LIGHT = 4096
+_MOST_HEAVY = 64 * 1024 * 1024
+"""Bytes of values longer than _LIGHT that are remembered."""
 _NO_ROOM = frozenset({errno.ENOSPC, errno.E2BIG, errno.ERANGE})
 
 Key = tuple[int, int]
@@ -108,7 +111,7 @@ class XattrStore:
     reads     records read from the store so far, for tests and figures
     """
 
-    __slots__ = ("_capacity", "_now", "_old", "_side", "_young", "reads")
+    __slots__ = ("_capacity", "_heavy", "_now", "_old", "_side", "_young", "reads")
 
     def __init__(self, side: SideStore, capacity: int = 20_000, now: Callable[[], int] = kernel.kernel_time_ns) -> None:
         self._side = side
@@ -116,6 +119,7 @@ class XattrStore:
         self._now = now
         self._young: dict[Key, Stored] = {}
         self._old: dict[Key, Stored] = {}
+        self._heavy = 0
         self.reads = 0
 
     # -- the cache --
@@ -139,6 +143,13 @@ class XattrStore:
             self._old = self._young
             self._young = {}
         self._young[key] = entry
+
+    def _weigh(self, size: int) -> None:
+        """Count a value that is remembered; where long ones are too much together, all is forgotten."""
+        if size > _LIGHT:
+            self._heavy += size
+            if self._heavy > _MOST_HEAVY:
+                self._heavy, self._young, self._old = size, {}, {}
 
     def current(self, descriptor: int, status: os.stat_result) -> Stored:
         """Return what the open file carries, up to date for `status`."""
@@ -196,6 +207,8 @@ class XattrStore:
             return entry.values[name]
         raw = self.fetch(descriptor, name)
         entry.values[name] = raw
+        if raw is not None:
+            self._weigh(len(raw))
         return raw
 
     def fetch(self, descriptor: int, name: str) -> bytes | None:
@@ -212,6 +225,7 @@ class XattrStore:
         if value is None:
             self._remove(descriptor, name, side_name)
             return
+        self._weigh(len(value))
         try:
             os.setxattr(descriptor, name, value)
         except OSError as error:

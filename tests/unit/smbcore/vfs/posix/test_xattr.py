@@ -218,6 +218,28 @@ async def test_cache_is_bounded(share: Path) -> None:
     posix.close()
 
 
+async def test_cache_is_bounded_in_bytes_too(posix: PosixBackend, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(xattr, "_MOST_HEAVY", 500_000)
+    store = posix.xattrs
+    root = await posix.open(())
+    most = 0
+    for number in range(30):
+        node = await posix.create(root, f"f{number}", directory=False, security=b"\1" + bytes(50_000))
+        node.set_extended_attribute(b"E", bytes(50_000))
+        assert len(node.extended_attributes()[b"E"]) == 50_000
+        node.close()
+        entries = [*store._young.values(), *store._old.values()]
+        values = {
+            id(value): len(value) for entry in entries for value in (entry.security, *entry.values.values()) if value
+        }
+        most = max(most, sum(values.values()))
+    assert 100_000 < most <= 600_000
+    node = await posix.open(("f0",))
+    assert node.security() == b"\1" + bytes(50_000)
+    node.close()
+    root.close()
+
+
 def limit_attributes(monkeypatch: pytest.MonkeyPatch, limit: int) -> None:
     """Let no extended attribute be longer than `limit`, as a small file system would."""
     real = os.setxattr
