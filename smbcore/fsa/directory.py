@@ -61,8 +61,7 @@ async def query_directory(
 
     pattern  empty means everything on the first call, and the pattern so far later
     index    ignored: this file system has no stable positions
-    Errors: INVALID_PARAMETER not a directory;  ACCESS_DENIED;  INVALID_INFO_CLASS;  NO_SUCH_FILE nothing matches at
-    all;
+    Errors: INVALID_PARAMETER not a directory;  ACCESS_DENIED;  INVALID_INFO_CLASS;  NO_SUCH_FILE nothing matches;
             NO_MORE_FILES;  INFO_LENGTH_MISMATCH not even the fixed part fits;  BUFFER_OVERFLOW the first name does not.
     """
     del index

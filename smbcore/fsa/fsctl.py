@@ -35,9 +35,8 @@ _MAX_UNSIGNED = 0xFFFF_FFFF_FFFF_FFFF
 async def run(opened: Open, code: int, data: bytes, max_output: int) -> bytes:
     """Run a control.
 
-    Errors: INVALID_DEVICE_REQUEST a control that this file system does not have;  INVALID_PARAMETER malformed;  those
-    of
-            the control.
+    Errors: INVALID_DEVICE_REQUEST a control that this file system does not have;  INVALID_PARAMETER malformed;
+            those of the control.
     """
     control = _CONTROLS.get(code)
     if control is None:
@@ -69,15 +68,21 @@ async def _set_sparse(opened: Open, data: bytes, max_output: int) -> bytes:
     opened.check_writable_volume()
     _need_one_of(opened, FILE_WRITE_DATA | FILE_WRITE_ATTRIBUTES | FILE_APPEND_DATA)
     sparse = codes.decode_set_sparse(data)
+    info = opened.node.info()
+    if not sparse and info.attributes & fa.FILE_ATTRIBUTE_SPARSE_FILE:
+        await opened.node.set_allocation(info.end_of_file)
+    _set_attribute(opened, fa.FILE_ATTRIBUTE_SPARSE_FILE, on=sparse)
+    return b""
+
+
+def _set_attribute(opened: Open, bit: int, *, on: bool) -> None:
+    """Set or clear an attribute that is a control's to change."""
     current = opened.node.info().attributes
-    new = current | fa.FILE_ATTRIBUTE_SPARSE_FILE if sparse else current & ~fa.FILE_ATTRIBUTE_SPARSE_FILE
+    new = current | bit if on else current & ~bit
     if new != current:
-        if not sparse:
-            await opened.node.set_allocation(opened.node.info().end_of_file)
         opened.node.set_attributes(new & STORED)
         opened.forget_info()
         opened.volume.content_changed(opened, notify.ATTRIBUTES)
-    return b""
 
 
 async def _set_zero_data(opened: Open, data: bytes, max_output: int) -> bytes:
@@ -185,7 +190,7 @@ async def _trim(opened: Open, data: bytes, max_output: int) -> bytes:
 
 # -- compression --
 async def _get_compression(opened: Open, data: bytes, max_output: int) -> bytes:
-    """FSCTL_GET_COMPRESSION  [MS-FSA 2.1.5.10.6]."""
+    """FSCTL_GET_COMPRESSION  [MS-FSA 2.1.5.10.9]."""
     del data
     if max_output < 2:
         raise NtError(Status.INVALID_PARAMETER, f"{max_output} bytes")
@@ -194,7 +199,7 @@ async def _get_compression(opened: Open, data: bytes, max_output: int) -> bytes:
 
 
 async def _set_compression(opened: Open, data: bytes, max_output: int) -> bytes:
-    """FSCTL_SET_COMPRESSION; where the store does not compress, only "none" is taken  [MS-FSA 2.1.5.10.33].
+    """FSCTL_SET_COMPRESSION; where the store does not compress, only "none" is taken  [MS-FSA 2.1.5.10.30].
 
     Errors: ACCESS_DENIED;  INVALID_PARAMETER an unknown format;  NOT_SUPPORTED.
     """
@@ -208,19 +213,13 @@ async def _set_compression(opened: Open, data: bytes, max_output: int) -> bytes:
             raise NtError(Status.NOT_SUPPORTED, "compression")
         return b""
     opened.check_writable_volume()
-    current = opened.node.info().attributes
-    bit = fa.FILE_ATTRIBUTE_COMPRESSED
-    new = current & ~bit if wanted == file.COMPRESSION_FORMAT_NONE else current | bit
-    if new != current:
-        opened.node.set_attributes(new & STORED)
-        opened.forget_info()
-        opened.volume.content_changed(opened, notify.ATTRIBUTES)
+    _set_attribute(opened, fa.FILE_ATTRIBUTE_COMPRESSED, on=wanted != file.COMPRESSION_FORMAT_NONE)
     return b""
 
 
 # -- object ids --
 async def _get_object_id(opened: Open, data: bytes, max_output: int) -> bytes:
-    """FSCTL_GET_OBJECT_ID  [MS-FSA 2.1.5.10.8]."""
+    """FSCTL_GET_OBJECT_ID  [MS-FSA 2.1.5.10.13]."""
     del data
     _check_object_id_buffer(max_output)
     stored = opened.node.object_metadata(_OBJECT_ID)
@@ -302,7 +301,7 @@ async def _get_reparse_point(opened: Open, data: bytes, max_output: int) -> byte
 
 
 async def _is_pathname_valid(opened: Open, data: bytes, max_output: int) -> bytes:
-    """FSCTL_IS_PATHNAME_VALID: paths are checked when they are used  [MS-FSA 2.1.5.10.12]."""
+    """FSCTL_IS_PATHNAME_VALID: paths are checked when they are used  [MS-FSCC 2.3.35]."""
     del opened, data, max_output
     return b""
 

@@ -33,9 +33,8 @@ _MAX_SIZE = 0x7FFF_FFFF_FFFF_FFFF
 async def set_information(opened: Open, info_class: int, data: bytes) -> None:
     """Apply an information structure.
 
-    Errors: INVALID_INFO_CLASS;  NOT_SUPPORTED a class that cannot be set;  INFO_LENGTH_MISMATCH too short;  those of
-    the
-            class: ACCESS_DENIED, INVALID_PARAMETER, MEDIA_WRITE_PROTECTED, DISK_FULL ...
+    Errors: INVALID_INFO_CLASS;  NOT_SUPPORTED a class that cannot be set;  INFO_LENGTH_MISMATCH too short;
+            those of the class: ACCESS_DENIED, INVALID_PARAMETER, MEDIA_WRITE_PROTECTED, DISK_FULL ...
     """
     setter = _SETTERS.get(info_class)
     if setter is None:

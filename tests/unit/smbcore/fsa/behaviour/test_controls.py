@@ -344,6 +344,19 @@ async def test_zeroing_refuses(lab: Any) -> None:
     await close(opened, folder, reader)
 
 
+async def test_attributes_that_are_set_while_holes_are_filled_stay(lab: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened, other = await lab.create("a"), await lab.open("a")
+    await opened.fsctl(codes.FSCTL_SET_SPARSE, b"", 0)
+
+    async def slow(*_: Any) -> None:
+        await lab.set_basic(other, attributes=fa.FILE_ATTRIBUTE_HIDDEN)
+
+    monkeypatch.setattr(type(opened.node), "set_allocation", slow)
+    await opened.fsctl(codes.FSCTL_SET_SPARSE, b"\0", 0)
+    assert opened.info().attributes == fa.FILE_ATTRIBUTE_HIDDEN
+    await close(opened, other)
+
+
 async def test_a_file_that_is_sparse_no_more_has_no_holes(lab: Any) -> None:
     opened = await lab.create("a")
     await opened.fsctl(codes.FSCTL_SET_SPARSE, b"", 0)
