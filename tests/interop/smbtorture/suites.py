@@ -94,6 +94,7 @@ PLACES: dict[str, tuple[Variant, ...]] = {
     "smb2.multichannel.oplocks.test3_windows": (Variant(share="tmp", server=SIGNING),),
     "smb2.notify-inotify": (Variant(share="inotify"),),
     "smb2.replay": (Variant(share="durable"),),
+    "smb2.replay.replay5": (Variant(share="ca"),),  # on any other share it skips
     "smb2.samba3misc": (Variant(share="posixlock", local=True),),
     "smb2.session": (Variant(), Variant("enc", "tmpenc")),
     "smb2.session-require-signing": (Variant(share="tmp", server=SIGNING),),
