@@ -28,7 +28,7 @@ from smbcore.vfs.common import MAX_LINK_HOPS, link_target
 from smbcore.vfs.posix import changes, names, probe, snapshots, xattr
 from smbcore.vfs.posix.claims import Claims
 from smbcore.vfs.posix.devices import Devices
-from smbcore.vfs.posix.directory import LARGE, DirectoryIndex, DirectoryIndexes, NameChange
+from smbcore.vfs.posix.directory import LARGE, DirectoryIndex, DirectoryIndexes, NameChange, Scan
 from smbcore.vfs.posix.errors import nt_error
 from smbcore.vfs.posix.file_ids import FileIds
 from smbcore.vfs.posix.inotify import LocalObserver
@@ -308,10 +308,12 @@ class PosixBackend(Backend):
             remembered = None if known is None else known.listing()
             if known is not None and remembered is not None:
                 return remembered, known
-            listed, status, steady = await self._scan(directory)
+            listed, index, status, steady = await self._scan(directory)
         except OSError as error:
             raise nt_error(error, "list directory") from error
-        return listed, self.indexes.keep(status, listed) if steady else DirectoryIndex(listed, (0, 0), 0)
+        if steady:
+            self.indexes.keep(status, index)
+        return listed, index
 
     async def index(self, directory: int) -> DirectoryIndex:
         """Return an index of the open directory, from a scan if there is no valid one. Raises OSError."""
@@ -319,10 +321,11 @@ class PosixBackend(Backend):
         if found is not None:
             return found
         for _ in range(_SCANS):
-            listed, status, steady = await self._scan(directory)
+            _, index, status, steady = await self._scan(directory)
             if steady:
-                return self.indexes.keep(status, listed)
-        return DirectoryIndex(listed, (0, 0), 0)  # it is busy; good for this one look-up, and not kept
+                self.indexes.keep(status, index)
+                break
+        return index  # where it is busy: good for this one look-up, and not kept
 
     def name_change(self, directory: int) -> NameChange:
         """Begin a change of names of ours in the open directory. Raises OSError."""
@@ -333,8 +336,9 @@ class PosixBackend(Backend):
         try:
             index = self.indexes.valid(os.fstat(directory))
             if index is None:
-                listed, status, _ = self.indexes.scan(directory)
-                index = self.indexes.keep(status, listed)
+                _, index, status, steady = self.indexes.scan(directory)
+                if steady:
+                    self.indexes.keep(status, index)
         except OSError as error:
             raise nt_error(error, "short name") from error
         return index.short(name) or ""
@@ -430,7 +434,7 @@ class PosixBackend(Backend):
         except NtError as error:
             raise _as_path(error) from error
 
-    async def _scan(self, directory: int) -> tuple[list[str], os.stat_result, bool]:
+    async def _scan(self, directory: int) -> Scan:
         if os.fstat(directory).st_size < LARGE:
             return self.indexes.scan(directory)
         return await self.pool.run(self.indexes.scan, directory)

@@ -40,8 +40,8 @@ def stamp_of(status: os.stat_result) -> Stamp:
 class DirectoryIndex:
     """Upper-cased long and 8.3 names of one directory, leading to the real ones.
 
-    stamp  times of the directory that the index holds for
-    order  real names in the order of the scan, for listings
+    stamp     times of the directory that the index holds for
+    built_at  when the scan began
     """
 
     __slots__ = ("_ambiguous", "_answers", "_by_short", "_changed_at", "_names", "_shorts", "built_at", "stamp")
@@ -149,6 +149,9 @@ class DirectoryIndex:
             self._shorts[fold] = short
 
 
+Scan = tuple[list[str], DirectoryIndex, os.stat_result, bool]
+
+
 class DirectoryIndexes:
     """The indexes in use, least recently used ones dropped.
 
@@ -187,25 +190,25 @@ class DirectoryIndexes:
         """Forget the index of the directory."""
         self._indexes.pop((status.st_dev, status.st_ino), None)
 
-    def keep(self, status: os.stat_result, listed: list[str]) -> DirectoryIndex:
-        """Make and keep the index of a directory from a scan during which its times stayed at `status`."""
-        index = DirectoryIndex(listed, stamp_of(status), self._now())
+    def keep(self, status: os.stat_result, index: DirectoryIndex) -> None:
+        """Keep the index of a directory from a scan during which its times stayed at `status`."""
         self._indexes[(status.st_dev, status.st_ino)] = index
         total = sum(map(len, self._indexes.values()))
         while len(self._indexes) > self._capacity or (total > self._capacity_names and len(self._indexes) > 1):
             _, dropped = self._indexes.popitem(last=False)
             total -= len(dropped)
-        return index
 
-    def scan(self, directory: int) -> tuple[list[str], os.stat_result, bool]:
-        """Read the directory; return its names, its status before, and whether its times stayed the same.
+    def scan(self, directory: int) -> Scan:
+        """Read the directory; return its names, an index of them, its status before, and whether its times stayed so.
 
         Uses a descriptor of its own, because a scan moves the position; may run in the pool.
         """
         self.scans += 1
+        began = self._now()  # what came within the tick of this moment may have come too late for the scan
         before = os.fstat(directory)
         listed = list_names(directory)
-        return listed, before, stamp_of(os.fstat(directory)) == stamp_of(before)
+        stamp = stamp_of(before)
+        return listed, DirectoryIndex(listed, stamp, began), before, stamp_of(os.fstat(directory)) == stamp
 
     def follow(self, before: os.stat_result, after: os.stat_result) -> None:
         """Keep the index of a directory valid over a change of ours that touched no name."""

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from smbcore.nt.status import NtError
+from smbcore.vfs.posix import directory
 from smbcore.vfs.posix.backend import PosixBackend
-from smbcore.vfs.posix.directory import DirectoryIndex, DirectoryIndexes, NameChange
+from smbcore.vfs.posix.directory import DirectoryIndex, DirectoryIndexes, NameChange, stamp_of
 from smbcore.vfs.posix.store import SideStore
 from smbcore.vfs.posix.xattr import XattrStore
 
@@ -117,6 +118,36 @@ async def test_unsettled_index_is_read_again_after_a_while(volume: PosixBackend,
     assert volume.indexes.scans == 2
 
 
+async def test_what_comes_during_a_long_scan_within_a_tick_of_the_time_stamps_is_seen(
+    volume: PosixBackend, share: Path, time: Time, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """1 a file comes, 2 a scan begins at once, 3 another comes behind it and leaves the times as they are, 4 the scan
+    ends long after.
+    """
+    (share / "one").touch()
+    status = os.stat(share)
+    time.ns = status.st_ctime_ns + 1
+    real_list, real_stamp = directory.list_names, directory.stamp_of
+
+    def slow(descriptor: int) -> list[str]:
+        names = real_list(descriptor)
+        (share / "two").touch()
+        time.ns += 1_000_000_000
+        return names
+
+    root = await volume.open(())
+    with monkeypatch.context() as patch:
+        patch.setattr(directory, "stamp_of", lambda _: real_stamp(status))
+        patch.setattr(
+            directory.DirectoryIndexes, "valid", lambda indexes, _: next(iter(indexes._indexes.values()), None)
+        )
+        patch.setattr(directory, "list_names", slow)
+        assert await root.names() == ["one"]
+        patch.setattr(directory, "list_names", real_list)
+        assert sorted(await root.names()) == ["one", "two"]
+    root.close()
+
+
 async def test_changes_of_a_directorys_own_metadata_keep_its_index(
     volume: PosixBackend, share: Path, time: Time
 ) -> None:
@@ -215,7 +246,7 @@ def test_indexes_are_bounded(tmp_path: Path) -> None:
         path = tmp_path / str(number)
         path.mkdir()
         status.append(os.stat(path))
-        indexes.keep(status[-1], ["x"])
+        indexes.keep(status[-1], DirectoryIndex(["x"], stamp_of(status[-1]), 2**62))
     assert [indexes.valid(each) is not None for each in status] == [False, False, True, True, True]
 
 
@@ -246,11 +277,13 @@ def test_name_that_differs_in_case_only_makes_the_index_ambiguous() -> None:
 
 def test_index_follows_only_if_nothing_else_happened(share: Path) -> None:
     indexes = DirectoryIndexes(now=lambda: 2**62)
-    directory = os.open(share, os.O_RDONLY)
-    indexes.keep(os.fstat(directory), [])
+    opened = os.open(share, os.O_RDONLY)
+    listed, index, status, steady = indexes.scan(opened)
+    assert (listed, steady) == ([], True)
+    indexes.keep(status, index)
     (share / "by others").touch()
-    change = NameChange(indexes, directory, XattrStore(SideStore(directory)))
+    change = NameChange(indexes, opened, XattrStore(SideStore(opened)))
     (share / "ours").touch()
     change.done(added="ours")
-    assert indexes.valid(os.fstat(directory)) is None
-    os.close(directory)
+    assert indexes.valid(os.fstat(opened)) is None
+    os.close(opened)
