@@ -166,6 +166,17 @@ async def test_pages_show_remaining_time_and_what_was_carried_over(busy_browser)
     assert ">37<" in overview
 
 
+async def test_a_list_that_is_narrowed_twice_says_so_also_when_it_is_empty(busy_browser):
+    both = "Only {}, handles whose client is away."
+    page = (await busy_browser.get("/activity/opens?away=1&user=anna")).text
+    assert both.format("anna") in page
+    assert "Notes.docx" in page
+    page = (await busy_browser.get("/activity/opens?away=1&user=ben")).text
+    assert both.format("ben") in page
+    assert "No open file matches" in page
+    assert "No handle whose client is away fits “ben”." in page
+
+
 async def test_nothing_is_said_of_restarts_while_the_core_is_away(service, busy_browser):
     await service.control.stop()
     assert "kept over the last restart" not in (await busy_browser.get("/")).text
