@@ -28,6 +28,8 @@ def advice(error: ErrorDetails) -> str:
             return "Give a whole number."
         case "int_parsing_size":
             return "That is too large a number."
+        case "timezone_aware":
+            return "Say the time zone: 2027-01-31T12:00:00Z."
         case "greater_than_equal":
             return f"Must be at least {limits.get('ge')}."
         case "less_than_equal":

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Header, Query
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from appliance.api.dependencies import Call, Paging, rules
-from appliance.models.common import Page
+from appliance.models.common import Instant, Page
 from appliance.models.system import AuditRecord, Scope, VersionShape
 from appliance.problems import invalid
 from appliance.services.about import about
@@ -59,12 +58,10 @@ def search_audit(
     action: Annotated[str, Query(description="What: `share.create`, …")] = "",
     object: Annotated[str, Query(description="Beginning of what it was done to.")] = "",  # noqa: A002
     outcome: Annotated[str, Query(description="`done`, `refused` or `failed`.")] = "",
-    since: Annotated[datetime | None, Query(description="Not before.")] = None,
-    until: Annotated[datetime | None, Query(description="Before.")] = None,
+    since: Annotated[Instant | None, Query(description="Not before.")] = None,
+    until: Annotated[Instant | None, Query(description="Before.")] = None,
 ) -> Page[AuditRecord]:
     """Search what was done, refused or failed, newest first."""
-    if any(moment is not None and moment.tzinfo is None for moment in (since, until)):
-        raise invalid("since", "Say the time zone: 2027-01-31T12:00:00Z.")
     with call.work.engine.connect() as connection:
         return search(connection, AuditFilter(actor, action, object, outcome, since, until), page.limit, page.after)
 

@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Generic, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic_core import PydanticCustomError
 
 T = TypeVar("T")
 
 Id = Annotated[str, Field(description="Identifier; a text, because it may have 64 bits.")]
 Moment = Annotated[datetime, Field(description="RFC 3339, UTC.")]
+Word = Annotated[str, Field(max_length=256)]
+"""A name of something. Only with a limit does pydantic refuse lone surrogates: JSON can spell them, nothing stores them."""
+
+
+def _in_utc(moment: datetime) -> datetime:
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        raise PydanticCustomError("beyond_calendar", "This is outside of the calendar.") from None
+
+
+Instant = Annotated[AwareDatetime, AfterValidator(_in_utc)]
+"""A moment that somebody names, in whatever time zone."""
 
 
 class Shape(BaseModel):

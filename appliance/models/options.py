@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from typing import Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, Field, create_model
 
@@ -12,7 +12,7 @@ from smbcore.state.options import OptionInfo, describe
 Model = TypeVar("Model", bound=BaseModel)
 Missing = Literal["default", "none", "refused"]
 
-_TYPES: dict[str, Any] = {"bool": bool, "int": int, "str": str, "list": list[str]}
+_TYPES: dict[str, Any] = {"bool": bool, "int": int, "str": str, "list": list[Annotated[str, Field(min_length=1)]]}
 
 
 def with_options(

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Literal
 
 from pydantic import Field, SecretStr
 
-from appliance.models.common import Id, Input, Moment, Shape
+from appliance.models.common import Id, Input, Instant, Moment, Shape, Word
 
 Role = Literal["administrator", "user"]
 _PASSWORD = "8 to 127 characters; never shown again."  # noqa: S105
@@ -85,7 +84,7 @@ class GroupCreate(Input):
 
     name: str = Field(description="Its name.", min_length=1, max_length=64)
     comment: str = Field(default="", description="What it is for.", max_length=256)
-    members: list[str] = Field(default=[], description="Names of its users.", max_length=10_000)
+    members: list[Word] = Field(default=[], description="Names of its users.", max_length=10_000)
 
 
 class GroupChange(Input):
@@ -93,7 +92,7 @@ class GroupChange(Input):
 
     name: str | None = Field(default=None, description="New name.", min_length=1, max_length=64)
     comment: str | None = Field(default=None, description="What it is for.", max_length=256)
-    members: list[str] | None = Field(default=None, description="All members anew.", max_length=10_000)
+    members: list[Word] | None = Field(default=None, description="All members anew.", max_length=10_000)
 
 
 class TokenShape(Shape):
@@ -112,8 +111,8 @@ class TokenCreate(Input):
     """A token to be made."""
 
     name: str = Field(description="What it is for.", min_length=1, max_length=256)
-    scopes: list[str] = Field(description="What it may do; see the list of scopes.", min_length=1, max_length=50)
-    expires_at: datetime | None = Field(default=None, description="When it ends; null for never.")
+    scopes: list[Word] = Field(description="What it may do; see the list of scopes.", min_length=1, max_length=50)
+    expires_at: Instant | None = Field(default=None, description="When it ends; null for never.")
 
 
 class TokenCreated(TokenShape):

@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import ConfigDict, Field
 
 from appliance.models.activity import Handle
-from appliance.models.common import Id, Input, Shape
+from appliance.models.common import Id, Input, Shape, Word
 from appliance.models.options import with_options
 from smbcore.state.configuration import ShareOptions
 
@@ -20,7 +20,7 @@ Level = Literal["read", "change", "full", "deny"]
 class AccessLine(Input):
     """One line of a share's access list."""
 
-    principal: str = Field(description=_PRINCIPAL)
+    principal: Word = Field(description=_PRINCIPAL)
     level: Level = Field(description=_LEVEL)
 
 

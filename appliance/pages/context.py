@@ -20,6 +20,7 @@ from smbcore.state.settings import read_settings
 
 THEME_COOKIE = "holdfast_theme"
 _THEMES = ("light", "dark")
+_DIGITS = 19  # so many fit into a version of the database
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +103,12 @@ def text(form: FormData, name: str) -> str:
 def texts(form: FormData, name: str) -> list[str]:
     """Return all values of an input that may be repeated."""
     return [value for value in form.getlist(name) if isinstance(value, str)]
+
+
+def version_of(form: FormData) -> int:
+    """Return the version that a form was drawn from; one that never exists when it is missing."""
+    version = text(form, "version")
+    return int(version) if version.isdecimal() and len(version) < _DIGITS else -1
 
 
 def ticked(form: FormData, name: str) -> bool:

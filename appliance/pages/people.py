@@ -12,7 +12,7 @@ from starlette.datastructures import FormData
 
 from appliance.models.people import Group, GroupCreate, TokenCreate, User, UserChange, UserCreate
 from appliance.models.shares import Share
-from appliance.pages.context import Page, PageContext, Posted, text, texts, ticked
+from appliance.pages.context import Page, PageContext, Posted, text, texts, ticked, version_of
 from appliance.pages.forms import FormErrors
 from appliance.pages.rendering import done, is_fragment_request
 from appliance.problems import invalid
@@ -82,7 +82,7 @@ def change_user(page: Page, name: str, form: Posted) -> Response:
     wanted = texts(form, "group")
     with errors.noted():
         UserChange.model_validate(changes)
-        changed = people.change_user(page.work, name, changes, _version(form))
+        changed = people.change_user(page.work, name, changes, version_of(form))
         _join(page, changed.name, wanted)
         return done(page.request, f"/people/users/{changed.name}", f"The user {changed.name} was changed.")
     return _draw_user(page, name, errors, changes | {"groups": wanted})
@@ -163,7 +163,7 @@ def change_group(page: Page, name: str, form: Posted) -> Response:
     with page.work.engine.connect() as connection:
         found = people.get_group(connection, name)
     with errors.noted():
-        changed = people.change_group(page.work, name, values, _version(form))
+        changed = people.change_group(page.work, name, values, version_of(form))
         return done(page.request, "/people/groups", f"The group {changed.name} was changed.")
     return _draw_group_form(page, found, values, errors)
 
@@ -324,12 +324,6 @@ def _repeated(form: FormData) -> FormErrors:
     if text(form, "password") != text(form, "password_again"):
         errors.fields["password"] = "The two passwords differ."  # noqa: S105
     return errors
-
-
-def _version(form: FormData) -> int:
-    """Return the version that the form was drawn from; one that never exists when it is missing."""
-    version = text(form, "version")
-    return int(version) if version.isdecimal() and len(version) < 10 else -1
 
 
 def _ask(page: PageContext, **values: Any) -> Response:

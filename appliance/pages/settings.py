@@ -9,7 +9,7 @@ from fastapi.responses import Response
 from starlette.datastructures import FormData
 
 from appliance.models.settings import SettingsChange, SettingsImpact
-from appliance.pages.context import Page, PageContext, Posted, text, ticked
+from appliance.pages.context import Page, PageContext, Posted, text, ticked, version_of
 from appliance.pages.forms import FormErrors
 from appliance.pages.rendering import done
 from appliance.services import settings
@@ -46,8 +46,7 @@ def change(page: Page, form: Posted) -> Response:
             changes = {name: value for name, value in wanted.items() if value != current[name]}
             impact = settings.settings_impact(connection, changes, page.work.now)
         if not (impact.sessions_refused or impact.audit_records_removed) or ticked(form, "accepted"):
-            version = text(form, "version")
-            saved = settings.change_settings(page.work, changes, int(version) if version.isdecimal() else -1)
+            saved = settings.change_settings(page.work, changes, version_of(form))
             later = "" if saved.applied else " The SMB server is not running; it reads them when it starts."
             return done(page.request, "/settings", f"The settings were saved. {impact.summary}{later}")
     values = _given(form) | {"version": text(form, "version"), "encryption": text(form, "encryption")}

@@ -11,7 +11,7 @@ from starlette.datastructures import FormData
 
 from appliance.models.shares import AccessLine, Share, ShareCreate
 from appliance.pages import space
-from appliance.pages.context import Page, PageContext, Posted, text, ticked
+from appliance.pages.context import Page, PageContext, Posted, text, ticked, version_of
 from appliance.pages.forms import FormErrors
 from appliance.pages.rendering import done, is_fragment_request
 from appliance.services import people, shares
@@ -126,10 +126,8 @@ def change(page: Page, name: str, form: Posted) -> Response:
     with errors.noted({"options.size_limit_mib": "size_limit"}):
         changes = _given(form)
         changes["access"] = [AccessLine.model_validate(line) for line in changes["access"]]
-        changes["options"] = _options(form)
-        changes["options"] |= space.options_of(form)
-        version = text(form, "version")
-        saved = shares.change_share(page.work, name, changes, int(version) if version.isdecimal() else -1)
+        changes["options"] = _options(form) | space.options_of(form)
+        saved = shares.change_share(page.work, name, changes, version_of(form))
         return done(page.request, f"/shares/{saved.share.name}", _said("changed", saved))
     return _draw_form(page, found, _echo(form), _levels(form), errors)
 

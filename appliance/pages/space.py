@@ -10,7 +10,7 @@ from fastapi.responses import Response
 from starlette.datastructures import FormData
 
 from appliance.models.space import QuotaChange, ShareUsage
-from appliance.pages.context import Page, PageContext, Posted, text, ticked
+from appliance.pages.context import Page, PageContext, Posted, text, ticked, version_of
 from appliance.pages.forms import FormErrors
 from appliance.pages.rendering import done
 from appliance.problems import Problem, invalid
@@ -99,8 +99,7 @@ def show(page: Page, name: str) -> Response:
 def change(page: Page, name: str, form: Posted) -> Response:
     """Set or remove the limit of one owner."""
     errors = FormErrors()
-    owner, version = text(form, "owner"), text(form, "version")
-    expected = int(version) if version.isdecimal() else -1
+    owner, expected = text(form, "owner"), version_of(form)
     with errors.noted():
         if ticked(form, "remove"):
             applied = space.remove_quota(page.work, name, owner, expected)

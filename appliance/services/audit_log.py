@@ -13,6 +13,8 @@ from appliance.problems import invalid
 from appliance.services.incidents import sentence
 from smbcore.state import audit, outbox
 
+_DIGITS = 19  # so many are sure to fit into the number of a record
+
 
 @dataclass(frozen=True, slots=True)
 class AuditFilter:
@@ -35,7 +37,7 @@ def search(
     connection: Connection, wanted: AuditFilter, limit: int = 100, after: str | None = None
 ) -> Page[AuditRecord]:
     """Return a page of records, newest first."""
-    if after is not None and not (after.isascii() and after.isdecimal()):
+    if after is not None and not (after.isascii() and after.isdecimal() and len(after) < _DIGITS):
         raise invalid("after", "This is not a cursor that this list has given out.")
     chosen = audit.Filter(
         wanted.actor, wanted.action, wanted.object, wanted.outcome, wanted.since, wanted.until, wanted.about

@@ -8,10 +8,12 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 
-from sqlalchemy import ColumnElement, RowMapping, Select, and_, or_
+from pydantic import Field, TypeAdapter
+from sqlalchemy import ColumnElement, RowMapping, Select, TypeDecorator, and_, or_
 
+from appliance.models.common import Instant
 from appliance.problems import invalid
 
 LARGEST_PAGE = 500
@@ -52,7 +54,7 @@ class Order:
         column = self.columns[name]
         ordered = query.order_by(column.desc() if descending else column, self.key.desc() if descending else self.key)
         if page.after is not None:
-            value, key = _read_cursor(page.after)
+            value, key = _read_cursor(page.after, column, self.key)
             further = (column < value, self.key < key) if descending else (column > value, self.key > key)
             ordered = ordered.where(or_(further[0], and_(column == value, further[1])))
         return ordered.add_columns(column.label("sort_value"), self.key.label("sort_key")).limit(page.limit + 1)
@@ -74,14 +76,27 @@ def split(rows: Sequence[RowMapping], limit: int) -> tuple[Sequence[RowMapping],
 
 
 def _write_cursor(value: object, key: object) -> str:
-    kind = "t" if isinstance(value, datetime) else "v"
     shown = value.isoformat() if isinstance(value, datetime) else value
-    return base64.urlsafe_b64encode(json.dumps([kind, shown, key]).encode()).decode().rstrip("=")
+    return base64.urlsafe_b64encode(json.dumps([shown, key]).encode()).decode().rstrip("=")
 
 
-def _read_cursor(text: str) -> tuple[Any, Any]:
+def _read_cursor(text: str, *columns: ColumnElement[Any]) -> list[Any]:
+    """Return a value for each column, of its type."""
     try:
-        kind, value, key = json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
-        return datetime.fromisoformat(value) if kind == "t" else value, key
+        values = json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
+        return [_VALUES[_kind(column)].validate_python(value) for column, value in zip(columns, values, strict=True)]
     except (ValueError, TypeError, binascii.Error) as error:
         raise invalid("after", "This is not a cursor that this list has given out.") from error
+
+
+def _kind(column: ColumnElement[Any]) -> type[Any]:
+    kind = column.type
+    return (kind.impl_instance if isinstance(kind, TypeDecorator) else kind).python_type
+
+
+_VALUES: Mapping[type[Any], TypeAdapter[Any]] = {
+    datetime: TypeAdapter(Instant),
+    int: TypeAdapter(Annotated[int, Field(strict=True, ge=-1 << 63, lt=1 << 63)]),
+    str: TypeAdapter(Annotated[str, Field(strict=True)]),
+}
+"""What a cursor may hold for a column of that type."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import Connection
 
 from appliance.models.people import TokenCreate, TokenCreated, TokenShape
-from appliance.problems import forbidden, invalid, not_found
+from appliance.problems import forbidden, not_found
 from appliance.services.scopes import allows, check_scopes
 from appliance.services.work import Deed, Work
 from smbcore.state import tokens
@@ -27,8 +27,6 @@ def create_token(work: Work, wanted: TokenCreate, held: frozenset[str]) -> Token
     beyond = [scope for scope in wanted.scopes if not allows(held, scope)]
     if beyond:
         raise forbidden(f"You do not hold the scope {beyond[0]} yourself.", "scope-missing")
-    if wanted.expires_at is not None and wanted.expires_at.tzinfo is None:
-        raise invalid("expires_at", "Say the time zone: 2027-01-31T12:00:00Z.")
     with work.change(Deed("token.create", f"token {wanted.name}", {"scopes": wanted.scopes})) as connection:
         made, text = tokens.create_token(
             connection,

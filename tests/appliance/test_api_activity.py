@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import json
 
 import pytest
 from sqlalchemy import select, update
@@ -29,11 +31,12 @@ async def test_ids_are_texts_and_times_are_utc(busy):
     assert isinstance((await busy.get("/api/v1/opens")).json()["seq"], str)
 
 
-async def test_pages_follow_each_other_without_gaps_or_repeats(busy):
-    every = [item["id"] for item in (await busy.get("/api/v1/opens?limit=500&sort=path")).json()["items"]]
+@pytest.mark.parametrize("query", ["opens?sort=path", "opens?sort=-opened_at", "sessions?sort=opens", "leases?"])
+async def test_pages_follow_each_other_without_gaps_or_repeats(busy, query):
+    every = [item["id"] for item in (await busy.get(f"/api/v1/{query}&limit=500")).json()["items"]]
     found, after = [], ""
     for _ in range(len(every)):
-        page = (await busy.get(f"/api/v1/opens?limit=3&sort=path{after}")).json()
+        page = (await busy.get(f"/api/v1/{query}&limit=3{after}")).json()
         found += [item["id"] for item in page["items"]]
         if page["next"] is None:
             break
@@ -65,9 +68,33 @@ async def test_open_files_are_found_by(busy, query, expected):
     assert {item["path"] for item in items} == expected
 
 
-@pytest.mark.parametrize("query", ["sort=nothing", "after=rubbish", "after=WzFd", "limit=0", "limit=501"])
+def cursor(*values):
+    return base64.urlsafe_b64encode(json.dumps(values).encode()).decode().rstrip("=")
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "opens?sort=nothing",
+        "opens?limit=0",
+        "opens?limit=501",
+        "opens?after=rubbish",
+        f"opens?after={cursor(1)}",
+        f"opens?after={cursor('2026-11-22T12:00:00', 1)}",
+        f"opens?after={cursor('9999-12-31T23:59:59-23:00', 1)}",
+        f"opens?after={cursor('2026-11-22T12:00:00Z', 1 << 63)}",
+        f"sessions?after={cursor([1], 1)}",
+        f"leases?after={cursor({'a': 1}, 'b')}",
+        f"audit?after={'9' * 19}",
+        "audit?since=2026-11-22T12:00:00",
+        "audit?until=9999-12-31T23:59:59-23:00",
+    ],
+)
 async def test_unusable_list_parameters_are_refused(busy, query):
-    assert (await busy.get(f"/api/v1/opens?{query}")).status_code == 422
+    answer = await busy.get(f"/api/v1/{query}")
+    assert answer.status_code == 422
+    blamed = query.partition("?")[2].partition("=")[0]
+    assert [error["pointer"] for error in answer.json()["errors"]] == [f"/{blamed}"]
 
 
 async def test_lone_surrogates_of_a_peer_do_not_break_the_answer(service, busy):

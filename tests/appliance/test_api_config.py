@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from sqlalchemy import select
 
@@ -94,7 +96,6 @@ async def test_options_that_are_left_out_stay(api, folder):
         ("streams", "perhaps", "Must be true or false."),
         ("hide_files", ["*.tmp"] * 101, "Give at most 100 entries."),
         ("hide_files", "*.tmp", "Must be a list."),
-        ("hide_files", [""], "must be a list of texts"),
         ("quota_entries", ["x"], "a limit has a SID and three numbers, not 'x'"),
         ("strems", True, "There is no such field."),
     ],
@@ -108,6 +109,30 @@ async def test_options_that_are_not_possible_are_refused_by_name(api, folder, op
     refused = await api.patch("/api/v1/shares/docs", json=wanted, headers={"If-Match": '"v1"'})
     assert (refused.status_code, refused.json().get("errors")) == (422, blamed)
     assert (await api.get("/api/v1/shares/docs")).json()["version"] == 1
+
+
+LONE = "\ud800"
+
+
+@pytest.mark.parametrize(
+    ("address", "wanted", "pointer"),
+    [
+        ("shares", {"name": "docs", "path": "/", "options": {"hide_files": [LONE]}}, "/options/hide_files/0"),
+        ("shares", {"name": "docs", "path": "/", "options": {"hidden_eas": [""]}}, "/options/hidden_eas/0"),
+        (
+            "shares",
+            {"name": "docs", "path": "/", "access": [{"principal": LONE, "level": "read"}]},
+            "/access/0/principal",
+        ),
+        ("groups", {"name": "staff", "members": [LONE]}, "/members/0"),
+        ("tokens", {"name": "t", "scopes": [LONE]}, "/scopes/0"),
+    ],
+)
+async def test_texts_that_cannot_be_stored_are_refused(api, address, wanted, pointer):
+    body = json.dumps(wanted)
+    answer = await api.post(f"/api/v1/{address}", content=body, headers={"Content-Type": "application/json"})
+    assert answer.status_code == 422
+    assert [error["pointer"] for error in answer.json()["errors"]] == [pointer]
 
 
 @pytest.mark.parametrize(

@@ -123,6 +123,7 @@ async def test_the_page_says_what_is_wrong_beside_the_input(service, browser):
         ({"min_dialect": "3.1.1", "max_dialect": "3.0"}, "must not be older"),
         ({"audit_records": "5"}, "Must be at least 10000."),
         ({"version": "1"}, "changed by someone else"),
+        ({"version": "9" * 5000}, "changed by someone else"),
     ):
         answer = await browser.post("/settings", data=await form_of(browser, **changes))
         assert answer.status_code == 422
