@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from smbcore.auth.initiator import Initiator
 from smbcore.client.connection import Connection
-from smbcore.client.errors import BadReply, ConnectionLost
+from smbcore.client.errors import ConnectionLost
 from smbcore.client.message import How, Response
 from smbcore.client.raw import RawClient, negotiate
 from smbcore.client.session import sign_in
@@ -39,13 +39,12 @@ from tests.interop.server_process import PASSWORD, USER
 
 PATIENCE = 4.0
 TIMEOUT_MS = 300_000
-LOST = (ConnectionLost, BadReply, TimeoutError, OSError)
+LOST = (ConnectionLost, TimeoutError, OSError)
 AGAIN = {Status.USER_SESSION_DELETED, Status.NETWORK_NAME_DELETED, Status.NETWORK_SESSION_EXPIRED}
 
-
-YOUNG = 1.0
+YOUNG = 3.0
 """Seconds after which the database has the row of a plain durable handle for sure, on a busy machine. A change of its locks
-makes it young again."""
+makes it young again. A row that the database does have is believed at any age, see `Kill.promised`."""
 
 
 class HandleLost(Exception):
@@ -60,12 +59,27 @@ class HandleGone(Exception):
     """The server was killed before it had stored a plain durable handle, which promises nothing for that case."""
 
 
+@dataclass(frozen=True)
+class Kill:
+    """One end of the server without time to store what was pending.
+
+    at        seconds of the monotonic clock
+    promised  the create guids, in hex digits, of the handles whose rows the database had: these must come back
+    trusted   whether the server believed its rows; if not, it gives back no plain durable handle
+    """
+
+    at: float
+    promised: frozenset[str]
+    trusted: bool
+
+
 @dataclass
 class Handle:
     """One open that is to survive; `closing` once its CLOSE was sent.
 
-    asked, since  when its CREATE or last LOCK was sent, and answered
+    since         when its CREATE or last LOCK was answered
     changing      while a LOCK is on its way
+    survived      how many kills there had been when the server was last known to have it
     caching       what its lease allows, `cache` what it keeps of the file while that is at least R
     epoch         of its lease
     """
@@ -79,24 +93,32 @@ class Handle:
     file_id: bytes = b""
     lock_number: int = 0
     closing: bool = False
-    asked: float = 0.0
+    survived: int = 0
     since: float = 0.0
     changing: bool = False
     caching: int = 0
     epoch: int = 0
     cache: bytes | None = None
 
+    def may_be_lost(self, kill: Kill) -> bool:
+        """Tell whether it need not have survived this kill  [docs/decisions/0011]."""
+        if self.persistent:
+            return False
+        if self.changing or not kill.trusted:
+            return True
+        return self.create_guid.hex() not in kill.promised and kill.at < self.since + YOUNG
+
 
 class Client:
     """One client: one connection at a time, one handle at a time.
 
-    kills     when the server was killed so far, in seconds of the monotonic clock
+    kills     those of the server so far
     may_lose  others open the file too, so that the handle gives way to them while its client is away
     alone     nobody else opens its files, so that a lease stays as it was granted
     """
 
     def __init__(
-        self, port: int, share: str, counts: Counter[str], kills: list[float], *, may_lose: bool = False,
+        self, port: int, share: str, counts: Counter[str], kills: list[Kill], *, may_lose: bool = False,
         alone: bool = False,
     ):  # fmt: skip
         self.port = port
@@ -150,6 +172,7 @@ class Client:
         response = await raw.create(handle.name, oplock=oplock, contexts=contexts, how=How(timeout=PATIENCE))
         if response.status is Status.SUCCESS:
             handle.file_id = response.body.file_id
+            handle.survived = len(self.kills)
             self.counts["reclaims"] += 1
             before = handle.caching, handle.epoch
             self._note_lease(handle, response)
@@ -157,21 +180,29 @@ class Client:
                 raise HandleChanged(f"{handle.name}: lease, epoch {before} became {handle.caching, handle.epoch}")
         elif response.status is Status.OBJECT_NAME_NOT_FOUND:
             if not handle.closing:
-                young = not handle.persistent and (
-                    handle.changing or any(handle.asked <= kill < handle.since + YOUNG for kill in self.kills)
-                )
-                if young or self.may_lose:
-                    self.counts["young" if young else "ceded"] += 1
-                    self.handle = None
-                    raise HandleGone(handle.name)
-                self.counts["losses"] += 1
-                ages = ", ".join(f"{kill - handle.since:.2f}" for kill in self.kills if kill > handle.asked)
-                raise HandleLost(
-                    f"{handle.name}: {response.status.name}, killed {ages or 'never'} after its last change"
-                )
+                self._missed(handle)
             handle.file_id = b""
         else:
             response.expect()
+
+    def _missed(self, handle: Handle) -> None:
+        """The server does not know the handle: raise HandleGone where that is allowed, HandleLost where not."""
+        kills = self.kills[handle.survived :]
+        young = any(map(handle.may_be_lost, kills))
+        if young or self.may_lose:
+            self.counts["young" if young else "ceded"] += 1
+            self.handle = None
+            raise HandleGone(handle.name)
+        self.counts["losses"] += 1
+        ages = [
+            f"{kill.at - handle.since:.2f} s after its last change, "
+            f"{'with' if handle.create_guid.hex() in kill.promised else 'without'} a row"
+            for kill in kills
+        ]
+        raise HandleLost(
+            f"{handle.name} with lease {handle.caching}, missed at {time.strftime('%H:%M:%S')}; "
+            f"killed since it was last there: {'; '.join(ages) or 'never'}"
+        )
 
     def _note_lease(self, handle: Handle, response: Response) -> None:
         """Cache no more than the server says; a notification may be heard before the response that it came after."""
@@ -214,16 +245,22 @@ class Client:
         repeated = False
         while True:
             raw = await self.ready()
-            try:
-                response = await what(raw, repeated)
-            except LOST:
-                self.lose()
-                repeated = True
-                continue
-            if response.status not in AGAIN:
+            response = await self.once(what(raw, repeated))
+            if response is not None:
                 return response
-            self.lose()
             repeated = True
+
+    async def once(self, request: Awaitable[Response]) -> Response | None:
+        """Wait for the answer; None where the connection, the session or the tree connect went away before."""
+        try:
+            response = await request
+        except LOST:
+            self.lose()
+            return None
+        if response.status in AGAIN:
+            self.lose()
+            return None
+        return response
 
     # -- the handle --
 
@@ -235,20 +272,27 @@ class Client:
         self, name: str, *, share_mode: int, persistent: bool, leased: bool, temporary: bool = False
     ) -> Status:
         """Open; the handle is there if it succeeded. A temporary file goes with it."""
-        handle = Handle(name, share_mode, persistent, leased, asked=time.monotonic())
+        handle = Handle(name, share_mode, persistent, leased)
         contexts = [wrap(DurableRequestV2(handle.create_guid, TIMEOUT_MS, self._flags(handle)))]
         if leased:
             contexts.append(wrap(LeaseV2(handle.lease_key, 7)))
 
+        sent = False
+
         async def create(raw: RawClient, repeated: bool) -> Response:
+            nonlocal sent
+            sent, handle.survived = sent or repeated, len(self.kills)
             return await raw.create(
                 name, FILE_GENERIC_READ | FILE_GENERIC_WRITE | DELETE, FILE_OPEN_IF, share=share_mode,
                 options=FILE_DELETE_ON_CLOSE if temporary else 0,
                 oplock=OPLOCK_LEASE if leased else OPLOCK_NONE, contexts=contexts,
-                how=How(flags=FLAG_REPLAY if repeated else 0, timeout=45.0),
+                how=How(flags=FLAG_REPLAY if sent else 0, timeout=45.0),
             )  # fmt: skip
 
         response = await self.do(create)
+        while sent and response.status is Status.FILE_NOT_AVAILABLE:  # the one before is being worked on
+            await asyncio.sleep(0.05)
+            response = await self.do(create)
         if response.status is Status.SUCCESS:
             handle.file_id = response.body.file_id
             self._note_lease(handle, response)
@@ -278,7 +322,7 @@ class Client:
         handle = self._held()
         handle.lock_number = (handle.lock_number + 1) % 16
         sequence, how = 1 << 4 | handle.lock_number, How(timeout=PATIENCE)
-        handle.asked, handle.changing = time.monotonic(), True
+        handle.changing = True
         status = (await self.do(lambda raw, _: raw.lock(handle.file_id, [element], sequence, how=how))).status
         handle.changing, handle.since = False, time.monotonic()
         return status

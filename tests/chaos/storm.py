@@ -15,40 +15,51 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
+import re
 import signal
 import struct
 import time
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from operator import attrgetter
 from pathlib import Path
+from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import Row, Select, select
 
 from smbcore.client.message import How
+from smbcore.client.raw import RawClient
 from smbcore.nt.access import FILE_GENERIC_READ, FILE_GENERIC_WRITE
 from smbcore.nt.status import Status
 from smbcore.state import schema
 from smbcore.state.engine import open_engine
 from smbcore.wire.create_contexts import LEASE_READ
 from smbcore.wire.lock import LOCK_EXCLUSIVE, LOCK_FAIL_IMMEDIATELY, LOCK_UNLOCK, LockElement
-from tests.chaos.client import AGAIN, LOST, PATIENCE, Client, HandleGone
+from tests.chaos.client import PATIENCE, Client, HandleChanged, HandleGone, HandleLost, Kill
 from tests.chaos.proxy import Proxy
 from tests.interop.server_process import ServerProcess
 
 RECORD = struct.Struct("<8sQ")
 SHARES = ({"name": "files"}, {"name": "always", "continuously_available": True})
-WORDS = ("runs", "writes", "cached", "cuts", "kills", "ambushes", "stops", "reclaims", "young", "ceded", "losses")
+WORDS = (
+    "runs", "writes", "cached", "cuts", "kills", "ambushes", "stops", "hurried", "reclaims", "young", "ceded", "losses",
+)  # fmt: skip
 BUSY = {Status.SHARING_VIOLATION, Status.FILE_NOT_AVAILABLE, Status.FILE_LOCK_CONFLICT}
-TABLES = (schema.open_, schema.lease, schema.byte_range)
+TABLES = (schema.open_, schema.lease, schema.byte_range, schema.tcon, schema.session)
+ROWS_GO = 20.0
+"""Seconds until the database has heard of the last CLOSE, on a busy machine."""
+TELLING = re.compile(r"took too long|follow later|not up to date|does not take changes|would not give back handles")
+HURRIED = "ending the connections took too long"
 QUIET = 0.9
 """Seconds without a change until the database has what the readers may cache, for sure."""
 
 
 @dataclass
 class Held:
-    """When one client surely had an exclusive handle: from the answer to its CREATE until it sent its CLOSE."""
+    """When one client surely had something for itself: from the answer that gave it until it was sent back."""
 
-    file: str
+    what: str
     client: int
     since: float
     until: float = 0.0
@@ -56,12 +67,17 @@ class Held:
 
 @dataclass
 class Report:
-    """What happened. `acknowledged` is file -> records in the order of writing."""
+    """What happened.
+
+    acknowledged  file -> records in the order of writing
+    struck        what the readers' file may hold: what the writer was told last, and whatever was not answered
+    """
 
     counts: Counter[str] = field(default_factory=Counter)
     acknowledged: dict[tuple[str, str], list[bytes]] = field(default_factory=dict)
     history: list[Held] = field(default_factory=list)
     added: int = 0
+    struck: list[bytes] = field(default_factory=lambda: [b""])
     faults: list[str] = field(default_factory=list)
 
     def line(self) -> str:
@@ -84,7 +100,7 @@ class Storm:
         self.seconds = seconds
         self.numbers = (keepers, rivals, counters)
         self.report = Report()
-        self.kills: list[float] = []
+        self.kills: list[Kill] = []
         self.over = False
         self.hush = False
         self.struck = asyncio.Event()
@@ -104,6 +120,7 @@ class Storm:
         if status or "Traceback" in self.server.log:
             start = max(self.server.log.find("Traceback") - 300, 0)
             self.report.faults.append(f"exit status {status}: {self.server.log[start : start + 2500]}")
+        self.report.faults += [f"after the end: {one}" for one in self._left_over()]
         self._judge()
         self.report.counts["runs"] += 1
         return self.report
@@ -115,7 +132,7 @@ class Storm:
         work += [self._counter(proxy.port, number) for number in range(counters)]
         work += [self._reader(readers.port, number) for number in range(2)]
         work += [self._writer(proxy.port), self._intruder(proxy.port, rivals), self._brief(proxy.port)]
-        tasks = [asyncio.create_task(one) for one in work]
+        tasks = [asyncio.create_task(one, name=one.__name__) for one in work]
         weather = asyncio.create_task(self._weather(proxy, readers))
         await asyncio.sleep(self.seconds)
         self.over = True
@@ -123,10 +140,25 @@ class Storm:
         done, late = await asyncio.wait(tasks, timeout=90)
         for task in late:
             task.cancel()
-            self.report.faults.append("a client did not come to its end")
-        self.report.faults += [repr(task.exception()) for task in done if task.exception() is not None]
-        await asyncio.sleep(0.7)
-        self._check_rows()
+            self.report.faults.append(f"a client did not come to its end: {task.get_name()}")
+        for error in filter(None, (task.exception() for task in done)):
+            self.report.faults.append(f"{error!r}{self._background(error)}")
+        deadline = time.monotonic() + ROWS_GO
+        while (left := self._left_over()) and time.monotonic() < deadline:
+            await asyncio.sleep(0.1)
+        self.report.faults += left
+
+    def _background(self, error: BaseException) -> str:
+        """Return what the server's log says of a handle that was lost."""
+        if not isinstance(error, HandleLost | HandleChanged):
+            return ""
+        name = str(error).partition(" ")[0].rstrip(":")
+        said = [
+            line for line in self.server.log.splitlines()
+            if TELLING.search(line) or (name in line and re.search("not kept|gives way|did not come back", line))
+            or "may not be reclaimed" in line
+        ]  # fmt: skip
+        return "".join(f"\n    {line[:250]}" for line in said[-12:])
 
     async def _weather(self, proxy: Proxy, readers: Proxy) -> None:
         counts = self.report.counts
@@ -142,18 +174,37 @@ class Storm:
             elif kind < 0.75:
                 await self._kill()
             else:
-                await asyncio.to_thread(self.server.stop)
-                counts["stops"] += 1
+                await self._stop()
             await asyncio.to_thread(self.server.start)
             next_kill = time.monotonic() + self.dice.uniform(1.5, 4.0)
 
     async def _kill(self) -> None:
         process, self.server.process = self.server.process, None
         assert process is not None
-        self.kills.append(time.monotonic())
+        at = time.monotonic()
         process.send_signal(signal.SIGKILL)
-        await asyncio.to_thread(process.wait)
+        status = await asyncio.to_thread(process.wait)
+        if status != -signal.SIGKILL:
+            self.report.faults.append(f"the core had ended before it was killed, with status {status}")
+        self.kills.append(self._end(at))
         self.report.counts["kills"] += 1
+
+    async def _stop(self) -> None:
+        """Stop as planned. If the core gave up waiting for something, then it may have forgotten what a kill forgets."""
+        at, before = time.monotonic(), len(self.server.log)
+        status = await asyncio.to_thread(self.server.stop)
+        if status:
+            self.report.faults.append(f"a planned stop ended with status {status}")
+        if HURRIED in self.server.log[before:]:
+            self.kills.append(self._end(at))
+            self.report.counts["hurried"] += 1
+        self.report.counts["stops"] += 1
+
+    def _end(self, at: float) -> Kill:
+        """Look at what the core left behind."""
+        table = schema.open_
+        rows = self._select(select(table.c.create_guid).where(table.c.durable != ""))
+        return Kill(at, frozenset(row.create_guid for row in rows), self.server.directory.records_trusted.exists())
 
     async def _ambush(self, readers: Proxy) -> None:
         """Let the readers cache for long enough that it is stored; kill after a write that they do not hear of."""
@@ -188,9 +239,9 @@ class Storm:
                 break
             locked = False
             with contextlib.suppress(HandleGone):
-                while not self.over and self.dice.random() < 0.95:
+                while not self.over and self.dice.random() < (0.95 if number else 0.998):  # one keeps it for long
                     await self._records(client, "files", name, 10)
-                    if number and self.dice.random() < 0.1:  # one of them is never young because of its locks
+                    if number and self.dice.random() < 0.1:  # and is never young because of its locks
                         locked = not locked
                         await self._turn_lock(client, name, locked=locked)
                 await client.close_handle()
@@ -228,17 +279,15 @@ class Storm:
             await asyncio.sleep(self.dice.uniform(0.0, 0.1))
             name = f"prize{self.dice.randrange(2)}"
             raw = await client.ready()
-            try:
-                response = await raw.create(name, FILE_GENERIC_READ, share=7, how=How(timeout=PATIENCE))
-                if response.status is Status.SUCCESS:
-                    since = time.monotonic()
-                    self.report.history.append(Held(name, number, since, time.monotonic()))
-                    await raw.close(response.body.file_id, how=How(timeout=PATIENCE))
-            except LOST:
-                client.lose()
+            response = await client.once(raw.create(name, FILE_GENERIC_READ, share=7, how=How(timeout=PATIENCE)))
+            if response is None or response.status in BUSY | {Status.OBJECT_NAME_NOT_FOUND}:
                 continue
-            if response.status in AGAIN:
-                client.lose()
+            if response.status is not Status.SUCCESS:
+                self.report.faults.append(f"intruder, {name}: {response.status.name}")
+                break
+            since = time.monotonic()
+            self.report.history.append(Held(name, number, since, time.monotonic()))
+            await client.once(raw.close(response.body.file_id, how=How(timeout=PATIENCE)))
         client.lose()
 
     async def _brief(self, port: int) -> None:
@@ -259,9 +308,23 @@ class Storm:
                 await asyncio.sleep(0.02)
             if not path.exists():
                 self.report.faults.append(f"{name} is gone before its handle")
-            if await client.close_handle() and path.exists():
+            ends = len(self.kills), self.report.counts["stops"]
+            if not await client.close_handle():
+                await self._expect_gone(path, ends)
+            elif path.exists():
                 self.report.faults.append(f"{name} is there after its handle")
         client.lose()
+
+    async def _expect_gone(self, path: Path, ends: tuple[int, int]) -> None:
+        """A file goes with its handle also where nobody hears of it, unless the core ended meanwhile."""
+        deadline = time.monotonic() + PATIENCE
+        while path.exists() and self.server.process is not None:
+            if ends != (len(self.kills), self.report.counts["stops"]):
+                return
+            if time.monotonic() > deadline:
+                self.report.faults.append(f"{path.name} is there though its handle has gone")
+                return
+            await asyncio.sleep(0.05)
 
     async def _counter(self, port: int, number: int) -> None:
         client = Client(port, "always", self.report.counts, self.kills)
@@ -275,9 +338,15 @@ class Storm:
             if status is Status.LOCK_NOT_GRANTED:
                 await asyncio.sleep(0.01)
                 continue
+            if status is not Status.SUCCESS:
+                self.report.faults.append(f"lock: {status.name}")
+                break
+            held = Held("the lock on count", number, time.monotonic())
             value = int.from_bytes(await client.read(0, 8), "little")
             await client.write(0, (value + 1).to_bytes(8, "little"))
             self.report.added += 1
+            held.until = time.monotonic()
+            self.report.history.append(held)
             status = await client.lock(LockElement(0, 8, LOCK_UNLOCK))
             if status is not Status.SUCCESS:
                 self.report.faults.append(f"unlock: {status.name}")
@@ -317,45 +386,64 @@ class Storm:
             await asyncio.sleep(self.dice.uniform(0.0, 0.05 if self.hush else 0.3))
             connected = client.raw
             raw = await client.ready()
-            try:
-                if raw is not connected or file_id is None:
-                    response = await raw.create("shared", FILE_GENERIC_WRITE, share=7, how=How(timeout=PATIENCE))
-                    file_id = response.body.file_id if response.status is Status.SUCCESS else None
-                elif not self.hush:
-                    response = await raw.write(file_id, 0, self.dice.randbytes(8), how=How(timeout=PATIENCE))
-                    if response.status is Status.SUCCESS:
-                        self.struck.set()
-            except LOST:
-                client.lose()
-                continue
-            if response.status in AGAIN:
-                client.lose()
+            if raw is not connected or file_id is None:
+                response = await client.once(
+                    raw.create("shared", FILE_GENERIC_WRITE, share=7, how=How(timeout=PATIENCE))
+                )
+                missing = response is None or response.status is Status.OBJECT_NAME_NOT_FOUND
+                file_id = None if missing else response.expect().body.file_id
+            elif not self.hush:
+                await self._strike(client, raw, file_id)
         client.lose()
+
+    async def _strike(self, client: Client, raw: RawClient, file_id: bytes) -> None:
+        data, struck = self.dice.randbytes(8), self.report.struck
+        response = await client.once(raw.write(file_id, 0, data, how=How(timeout=PATIENCE)))
+        if response is None:
+            struck.append(data)
+            return
+        response.expect()
+        struck[0] = data
+        self.struck.set()
 
     # -- afterwards --
 
-    def _check_rows(self) -> None:
+    def _select(self, query: Select[Any]) -> Sequence[Row[Any]]:
         engine = open_engine(self.server.database_url or self.server.directory.database_url)
         try:
             with engine.connect() as connection:
-                for table in TABLES:
-                    left = connection.scalar(select(func.count()).select_from(table))
-                    if left:
-                        self.report.faults.append(f"{left} rows left over in {table.name}")
+                return connection.execute(query).all()
         finally:
             engine.dispose()
 
+    def _left_over(self) -> list[str]:
+        """Return a fault for every table that has rows though no client is there and none has a handle."""
+        found = {table.name: self._select(select(table)) for table in TABLES}
+        return [
+            f"{len(rows)} rows left over in {name}, as {str(rows[0])[:300]}" for name, rows in found.items() if rows
+        ]
+
     def _judge(self) -> None:
-        faults = self.report.faults
-        for (share, name), records in self.report.acknowledged.items():
+        report, faults = self.report, self.report.faults
+        for (share, name), records in report.acknowledged.items():
             content = (self.server.folder / share / name).read_bytes()
             if not content.startswith(b"".join(records)):
                 faults.append(f"{share}\\{name}: an acknowledged record is not in the file")
         counted = self.server.folder / "always" / "count"
         value = int.from_bytes(counted.read_bytes()[:8], "little") if counted.exists() else 0
-        if value != self.report.added:
-            faults.append(f"the counters added {self.report.added}, the file says {value}")
-        for one in self.report.history:
-            for other in self.report.history:
-                if one is not other and one.file == other.file and one.since < other.since < one.until:
-                    faults.append(f"{one.file} was held by {one.client} and {other.client} at one time")
+        if value != report.added:
+            faults.append(f"the counters added {report.added}, the file says {value}")
+        if (self.server.folder / "files" / "shared").read_bytes() not in report.struck:
+            faults.append("the file of the readers is as the writer was not told that it would be")
+        faults += conflicts(report.history)
+
+
+def conflicts(history: Sequence[Held]) -> list[str]:
+    """Return a fault for every time at which two had something that is for one alone."""
+    faults, latest = [], {}
+    for held in sorted(history, key=attrgetter("since")):
+        before = latest.setdefault(held.what, held)
+        if before is not held and held.since < before.until:
+            faults.append(f"{held.what} was held by {before.client} and {held.client} at one time")
+        latest[held.what] = max(before, held, key=attrgetter("until"))
+    return faults
