@@ -177,7 +177,7 @@ class Client:
             before = handle.caching, handle.epoch
             self._note_lease(handle, response)
             if self.alone and before != (handle.caching, handle.epoch):
-                raise HandleChanged(f"{handle.name}: lease, epoch {before} became {handle.caching, handle.epoch}")
+                raise HandleChanged(f"{handle.name}, lease and epoch {before} became {handle.caching, handle.epoch}")
         elif response.status is Status.OBJECT_NAME_NOT_FOUND:
             if not handle.closing:
                 self._missed(handle)
@@ -200,7 +200,7 @@ class Client:
             for kill in kills
         ]
         raise HandleLost(
-            f"{handle.name} with lease {handle.caching}, missed at {time.strftime('%H:%M:%S')}; "
+            f"{handle.name}, handle {int.from_bytes(handle.file_id[:8], 'little'):#x}, lease {handle.caching}, missed at {time.strftime('%H:%M:%S')}; "
             f"killed since it was last there: {'; '.join(ages) or 'never'}"
         )
 
