@@ -98,18 +98,21 @@ class OpenRecord:
     # -- lock sequences  [MS-SMB2 3.3.5.14] --
 
     def is_replayed_lock(self, bucket: int, number: int) -> bool:
-        """Tell whether the lock request of this sequence has been carried out; if not, the bucket is in use now."""
-        if self.locks is None:
-            self.locks = bytearray([_UNUSED]) * BUCKETS
-        if self.locks[bucket - 1] == number:
-            return True
+        """Tell whether the lock request of this sequence has been carried out."""
+        return self.locks is not None and self.locks[bucket - 1] == number
+
+    def free_lock_number(self, bucket: int) -> bool:
+        """Forget the number of a bucket, which is in use for another request now; tell whether there was one."""
+        if self.locks is None or self.locks[bucket - 1] == _UNUSED:
+            return False
         self.locks[bucket - 1] = _UNUSED
-        return False
+        return True
 
     def lock_done(self, bucket: int, number: int) -> None:
         """Remember a lock request that succeeded."""
-        if self.locks is not None:
-            self.locks[bucket - 1] = number
+        if self.locks is None:
+            self.locks = bytearray([_UNUSED]) * BUCKETS
+        self.locks[bucket - 1] = number
 
 
 def holds_handle(file: Open) -> bool:

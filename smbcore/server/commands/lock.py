@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Final
 
 from smbcore.fsa.api import LockElement
@@ -40,10 +41,17 @@ async def lock(rq: SmbRequest, msg: LockRequest) -> LockResponse:
         await settle(rq.server, rq.open)
         return LockResponse()
     record = rq.open.ensure_record(rq.connection.client_guid)
-    if not record.is_replayed_lock(bucket, number):
+    if record.is_replayed_lock(bucket, number):
+        return LockResponse()
+    freed = record.free_lock_number(bucket)
+    try:
         await _carry_out(rq, msg)
-        record.lock_done(bucket, number)
-        await settle(rq.server, rq.open)
+    except (NtError, asyncio.CancelledError):
+        if freed:  # or the next one of that number would be taken for a repetition after a crash
+            await settle(rq.server, rq.open)
+        raise
+    record.lock_done(bucket, number)
+    await settle(rq.server, rq.open)
     return LockResponse()
 
 
