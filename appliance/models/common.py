@@ -13,7 +13,7 @@ T = TypeVar("T")
 Id = Annotated[str, Field(description="Identifier; a text, because it may have 64 bits.")]
 Moment = Annotated[datetime, Field(description="RFC 3339, UTC.")]
 Word = Annotated[str, Field(max_length=256)]
-"""A name of something. Only with a limit does pydantic refuse lone surrogates: JSON can spell them, nothing stores them."""
+"""A name. Only with a limit does pydantic refuse lone surrogates, which JSON can spell and nothing can store."""
 
 
 def _in_utc(moment: datetime) -> datetime:
