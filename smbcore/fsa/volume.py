@@ -205,6 +205,8 @@ class Volume:
     ) -> OplockGrant:
         """Grant an oplock as far as configuration and others allow  [MS-FSA 2.1.5.18]."""
         granular = level == OplockLevel.GRANULAR
+        if not (self.config.leases if granular else self.config.oplocks) or level == OplockLevel.NONE:
+            return OplockGrant(OplockLevel.NONE)
         wanted = int(caching)
         if opened.is_directory:
             if not granular:
@@ -212,8 +214,6 @@ class Volume:
             wanted &= ~int(Caching.WRITE)
             if wanted and not self._observes(opened):
                 return OplockGrant(OplockLevel.NONE)
-        if not (self.config.leases if granular else self.config.oplocks) or level == OplockLevel.NONE:
-            return OplockGrant(OplockLevel.NONE)
         stream = opened.stream_state
         oplocks = stream.ensure_oplocks(self.clock, self.config.break_timeout)
         locked = stream.ranges is not None and bool(stream.ranges.ranges)

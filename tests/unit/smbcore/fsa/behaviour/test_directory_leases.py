@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -221,3 +222,13 @@ async def test_a_rename_from_one_directory_to_another_breaks_both(lab: Any, held
     assert other.last() == ("RH", "", True)
     await opened.close()
     await second.close()
+
+
+async def test_nothing_is_observed_for_leases_that_the_share_does_not_grant(lab: Any) -> None:
+    lab.volume.config = replace(lab.config, leases=False)
+    await lab.mkdir("d")
+    opened = await lab.open("d", oplock_key=HOLDER)
+    lab.lease(opened, "RH", HOLDER)
+    assert lab.held(opened) == ""
+    assert not lab.volume.local.active
+    await opened.close()
