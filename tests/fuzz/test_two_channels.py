@@ -37,22 +37,12 @@ from smbcore.wire.tree_connect import TreeConnectRequest
 from smbcore.wire.tree_disconnect import TreeDisconnectRequest
 from smbcore.wire.write import WriteRequest
 from tests.memory_server import OTHER_PASSWORD, OTHER_USER, PASSWORD, USER, make_server
-from tests.protocol.steps import ANY, create_request, turn
+from tests.protocol.steps import ANY, Gate, create_request, turn
 
 FRAMES = 60
 NAMES = ("a", "b", "folder")
 HOWS = (How(), How(signature=Signature.ALWAYS), How(seal=True), How(signature=Signature.WRONG))
 ENDING = (LogoffRequest, TreeDisconnectRequest)
-
-
-class Gate(asyncio.Event):
-    """What has gone to a thread is waited for, whether or not the request is cancelled."""
-
-    async def wait(self):
-        while not self.is_set():
-            with contextlib.suppress(asyncio.CancelledError):
-                await super().wait()
-        return True
 
 
 class Storm:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 
 from smbcore.client.message import How, Signature
 from smbcore.client.negotiated import Offer
@@ -16,6 +17,22 @@ SIGNED = How(signature=Signature.ALWAYS)
 WRONGLY_SIGNED = How(signature=Signature.WRONG)
 DIALECTS = (0x0202, 0x0210, 0x0300, 0x0302, 0x0311)
 ANY = b"\xff" * 16
+
+
+class Gate(asyncio.Event):
+    """What has gone to a thread is waited for, whether or not the request is cancelled.
+
+    reached  somebody waits for it, or has
+    """
+
+    reached = False
+
+    async def wait(self):
+        self.reached = True
+        while not self.is_set():
+            with contextlib.suppress(asyncio.CancelledError):
+                await super().wait()
+        return True
 
 
 def only(dialect, **changes):

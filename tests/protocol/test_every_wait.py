@@ -6,8 +6,6 @@ Each request is stopped at every call of the store that it makes, one after the 
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import gc
 
 import pytest
@@ -49,7 +47,7 @@ from smbcore.wire.read import ReadRequest
 from smbcore.wire.set_info import SetInfoRequest
 from smbcore.wire.write import WriteRequest
 from tests.memory_server import PASSWORD, USER
-from tests.protocol.steps import ANY, SIGNED, create_request, lives, opened, turn
+from tests.protocol.steps import ANY, SIGNED, Gate, create_request, lives, opened, turn
 
 RENAME = bytes(16) + (18).to_bytes(4, "little") + "other.txt".encode("utf-16-le")
 LEASED = [wrap(LeaseV2(b"key".ljust(16), 7)), wrap(DurableRequestV2(b"guid".ljust(16), 0, 0))]
@@ -91,19 +89,6 @@ REQUESTS = {
     "lock that is held": lambda file_id, _: LockRequest(file_id, [LockElement(200, 1, LOCK_EXCLUSIVE)]),
     "watch": lambda _, folder: ChangeNotifyRequest(folder, 1000, 0x40),
 }
-
-
-class Stop(asyncio.Event):
-    """What has gone to a thread is waited for, whether or not the request is cancelled."""
-
-    reached = False
-
-    async def wait(self):
-        self.reached = True
-        while not self.is_set():
-            with contextlib.suppress(asyncio.CancelledError):
-                await super().wait()
-        return True
 
 
 class Scene:
@@ -291,7 +276,7 @@ async def one(scene, request, end, number, before=(), behind=()):
 
     before, behind  what else is in its compound
     """
-    stop = Stop()
+    stop = Gate()
     calls = scene.faults.calls.total()
     scene.faults.hold("*", stop, after=number)
     body = request(scene.file_id, scene.folder)

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-
 import pytest
 
 from smbcore.client.message import How
@@ -16,7 +13,7 @@ from smbcore.vfs.memory.backend import MemoryBackend
 from smbcore.wire.change_notify import ChangeNotifyRequest
 from smbcore.wire.header import FLAG_SIGNED
 from smbcore.wire.write import WriteRequest
-from tests.protocol.steps import SIGNED, only, opened
+from tests.protocol.steps import SIGNED, Gate, only, opened
 
 
 async def watching(raw, how):
@@ -54,19 +51,9 @@ async def test_the_interim_response_brings_all_credits(server):
     assert (await pending.response()).header.credits == 0
 
 
-class Stop(asyncio.Event):
-    """What has gone to a thread is waited for, whether or not the request is cancelled."""
-
-    async def wait(self):
-        while not self.is_set():
-            with contextlib.suppress(asyncio.CancelledError):
-                await super().wait()
-        return True
-
-
 async def test_large_requests_that_wait_hold_back_their_credits(make):
     """Each holds as much memory: of them, no more wait than the client has credits for"""
-    faults, stop = Schedule(), Stop()
+    faults, stop = Schedule(), Gate()
     server = make(backend=lambda clock: FaultyBackend(MemoryBackend(clock), faults), max_credits=64)
     raw = await server.tree()
     while raw.connection.credits < 64:

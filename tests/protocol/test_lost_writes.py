@@ -6,7 +6,6 @@ They cannot be called back. What repeats them or comes after them must not be ov
 from __future__ import annotations
 
 import asyncio
-import contextlib
 
 import pytest
 
@@ -25,21 +24,11 @@ from smbcore.wire.set_info import SetInfoRequest
 from smbcore.wire.write import WriteRequest
 from tests.memory_server import PASSWORD, USER
 from tests.protocol.durable import connected, cut, durable, plain, reclaimed
-from tests.protocol.steps import opened, turn
+from tests.protocol.steps import Gate, opened, turn
 
 
 def at(sequence, flags=0):
     return How(channel_sequence=sequence, flags=flags)
-
-
-class Arrival(asyncio.Event):
-    """What has gone to a thread is waited for, whether or not the request is cancelled."""
-
-    async def wait(self):
-        while not self.is_set():
-            with contextlib.suppress(asyncio.CancelledError):
-                await super().wait()
-        return True
 
 
 class SlowDisk:
@@ -48,7 +37,7 @@ class SlowDisk:
     def __init__(self, make):
         self.faults = Schedule()
         self.server = make(backend=lambda clock: FaultyBackend(MemoryBackend(clock), self.faults))
-        self.on_disk = Arrival()
+        self.on_disk = Gate()
 
     async def write(self, raw, file_id, data, how=at(0)):  # noqa: B008 - immutable
         self.faults.hold("write", self.on_disk)

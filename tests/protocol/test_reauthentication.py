@@ -299,6 +299,15 @@ async def test_a_pipe_stays_open(server):
 # -- how it goes --
 
 
+async def expired(make):
+    """A session that is valid no more, and a file that it has open."""
+    server = make(ManualClock(), session_lifetime=600.0)
+    raw = await server.tree()
+    file_id = await opened(raw)
+    server.clock.advance(601)
+    return raw, file_id
+
+
 async def test_a_valid_session_goes_on_between_the_legs(server):
     raw = await server.tree()
     file_id = await opened(raw)
@@ -310,10 +319,7 @@ async def test_a_valid_session_goes_on_between_the_legs(server):
 
 
 async def test_an_expired_session_does_not_go_on_between_the_legs(make):
-    server = make(ManualClock(), session_lifetime=600.0)
-    raw = await server.tree()
-    file_id = await opened(raw)
-    server.clock.advance(601)
+    raw, file_id = await expired(make)
     exchange = SetupExchange(raw.connection, Initiator(USER, PASSWORD), session=raw.session)
     assert (await exchange.leg()).status is Status.MORE_PROCESSING_REQUIRED
     assert (await raw.write(file_id, 0, b"x")).status is Status.NETWORK_SESSION_EXPIRED
@@ -322,10 +328,7 @@ async def test_an_expired_session_does_not_go_on_between_the_legs(make):
 
 
 async def test_an_expired_session_ends_with_a_wrong_password(make):
-    server = make(ManualClock(), session_lifetime=600.0)
-    raw = await server.tree()
-    file_id = await opened(raw)
-    server.clock.advance(601)
+    raw, file_id = await expired(make)
     with pytest.raises(NtError) as error:
         await reauthenticate(raw.connection, raw.session, Initiator(USER, "wrong"))
     assert error.value.status is Status.LOGON_FAILURE
@@ -335,10 +338,7 @@ async def test_an_expired_session_ends_with_a_wrong_password(make):
 @pytest.mark.parametrize("seal", [False, True])
 async def test_a_lock_may_be_asked_for_on_an_expired_session(make, seal):
     """[MS-SMB2 3.3.5.2.9] names LOCK without regard to what it does; so does a session that is encrypted"""
-    server = make(ManualClock(), session_lifetime=600.0)
-    raw = await server.tree()
-    file_id = await opened(raw)
-    server.clock.advance(601)
+    raw, file_id = await expired(make)
     how = How(seal=seal)
     element = [LockElement(0, 1, LOCK_EXCLUSIVE | LOCK_FAIL_IMMEDIATELY)]
     (await raw.lock(file_id, element, how=how)).expect()

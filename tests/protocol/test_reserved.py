@@ -47,16 +47,21 @@ async def back(server, file_id):
     return raw, (await reclaimed(raw, file_id, persistent=True, leased=True)).expect()
 
 
+async def put_off(server, other, request):
+    """A request of another client waits for as long as for a break, and gets nothing."""
+    pending = await other.begin(request)
+    await turn()
+    assert not pending.final.done()
+    server.clock.advance(BREAK_SECONDS)
+    await turn()
+    assert (await pending.response()).status is Status.FILE_NOT_AVAILABLE
+
+
 @CHANGES
 async def test_who_wants_the_handle_is_put_off_and_takes_nothing(manual, info_class, data):
     """1 RH, away  2 rename or delete waits  3 the time of a break is over: FILE_NOT_AVAILABLE  4 back with RH."""
     file_id, other, handle = await away(manual)
-    pending = await other.begin(SetInfoRequest(1, info_class, handle, data))
-    await turn()
-    assert not pending.final.done()
-    manual.clock.advance(BREAK_SECONDS)
-    await turn()
-    assert (await pending.response()).status is Status.FILE_NOT_AVAILABLE
+    await put_off(manual, other, SetInfoRequest(1, info_class, handle, data))
     _, response = await back(manual, file_id)
     assert decode_lease(granted(response, LEASE)).lease_state == RH
 
@@ -92,11 +97,7 @@ async def test_a_directory_waits_for_what_is_open_below(manual):
     kept = {"persistent": True, "leased": True, "name": r"d\f"}
     file_id = (await durable(raw, share=7, timeout=300_000, **kept)).expect().body.file_id
     await cut(raw)
-    pending = await other.begin(SetInfoRequest(1, FILE_RENAME_INFORMATION, folder, renamed("e")))
-    await turn()
-    manual.clock.advance(BREAK_SECONDS)
-    await turn()
-    assert (await pending.response()).status is Status.FILE_NOT_AVAILABLE
+    await put_off(manual, other, SetInfoRequest(1, FILE_RENAME_INFORMATION, folder, renamed("e")))
     response = (await reclaimed(await connected(manual, "always"), file_id, **kept)).expect()
     assert decode_lease(granted(response, LEASE)).lease_state == RWH
 
@@ -119,11 +120,7 @@ async def test_a_lease_with_w_stays_whoever_comes(manual):
     await cut(raw)
     other = await connected(manual, "always", guid=OTHER_CLIENT)
     for _ in range(2):
-        pending = await other.begin(create_request("file.txt", disposition=FILE_OPEN))
-        await turn()
-        manual.clock.advance(BREAK_SECONDS)
-        await turn()
-        assert (await pending.response()).status is Status.FILE_NOT_AVAILABLE
+        await put_off(manual, other, create_request("file.txt", disposition=FILE_OPEN))
     response = (await reclaimed(await connected(manual, "always"), file_id, **kept)).expect()
     assert decode_lease(granted(response, LEASE)).lease_state == RWH
 
