@@ -87,11 +87,11 @@ def opens(
 def locks(page: Page) -> Response:
     """Show leases and byte-range locks."""
     with page.work.engine.connect() as connection:
-        leases = holdings.list_leases(connection, PageRequest(_PAGE)).items
+        leases = holdings.list_leases(connection, PageRequest(_PAGE))
         found = holdings.list_locks(connection)
         counts = activity.count_activity(connection)
-    leases = holdings.with_waiting(page.work.core, leases)
-    return _draw(page, "locks", leases=leases, locks=found.items, counts=counts)
+    shown = holdings.with_waiting(page.work.core, leases.items)
+    return _draw(page, "locks", leases=shown, more=leases.next is not None, locks=found.items, counts=counts)
 
 
 @router.get("/nodes")

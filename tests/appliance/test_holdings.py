@@ -127,6 +127,13 @@ async def test_locks_tell_who_holds_them(busy):
     assert (found["user"], found["client"]) == ("carla", "LT-0417")
 
 
+async def test_a_list_of_leases_that_is_cut_off_says_so(busy_browser, monkeypatch):
+    words = "are shown; REST /leases lists them all."
+    assert words not in (await busy_browser.get("/activity/locks")).text
+    monkeypatch.setattr("appliance.pages.activity._PAGE", 3)
+    assert f"The first 3 {words}" in (await busy_browser.get("/activity/locks")).text
+
+
 async def test_closing_a_file_with_unsaved_data_asks_for_it_first(service, busy_browser):
     page = await busy_browser.get("/activity/opens?q=Load model")
     address = page.text.partition("/activity/opens/")[2].partition("/close")[0]

@@ -130,9 +130,9 @@ def test_typing_in_the_search_box_narrows_the_list_and_the_address(busy, site):
     busy.keyboard.type("budget")
     busy.wait_for_url("**/activity/opens?q=budget")
     expect(busy.locator("tbody tr")).to_have_count(1)
-    announce(site, "opens", open_, bytes_read=1)
-    busy.wait_for_timeout(600)
-    assert busy.locator("tbody tr").count() == 1
+    with busy.expect_response("**/activity/opens?q=budget"):
+        announce(site, "opens", open_, bytes_read=1)
+    expect(busy.locator("tbody tr")).to_have_count(1)
     assert busy.locator("input[type=search]").input_value() == "budget"
 
 
@@ -259,6 +259,14 @@ def test_a_file_that_has_just_gone_is_told_in_the_dialog(busy, site):
         connection.execute(delete(open_))
     dialog.get_by_role("button", name="Close file").click()
     dialog.get_by_text("There is no such open").wait_for()
+
+
+def test_a_question_that_cannot_be_fetched_is_told(busy):
+    busy.goto("/activity/opens")
+    busy.context.set_offline(True)
+    busy.locator("tr", has_text="Deck section B.dwg").get_by_role("link", name="Close").click()
+    busy.get_by_text("This page cannot reach the server.").wait_for()
+    assert busy.get_by_role("dialog").count() == 0
 
 
 def test_while_paused_changes_are_held_and_counted(busy, site):

@@ -14,7 +14,14 @@ export function startDialogs() {
     if (!link || event.ctrlKey || event.metaKey || event.shiftKey || event.button !== 0) return;
     event.preventDefault();
     opener = link;
-    await fill(dialog, await fetch(link.href, { headers: HEADERS }));
+    let response;
+    try {
+      response = await fetch(link.href, { headers: HEADERS });
+    } catch {
+      say("This page cannot reach the server. Try again in a moment.", "problem");
+      return;
+    }
+    await fill(dialog, response);
     if (!dialog.open) dialog.showModal();
   });
 
