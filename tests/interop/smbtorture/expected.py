@@ -2,12 +2,13 @@
 
 expected.tsv has a line per test that does not pass: test, result, reason. `result` is
 
-fails   failure, error or timeout
-skips   smbtorture or the test says that it does not apply
-varies  may pass or not; for tests that depend on timing, never to hide a defect
+fails    failure, error or timeout
+skips    smbtorture or the test says that it does not apply
+depends  passes, or skips where the machine's file systems lack what it needs
+varies   may pass or not; for tests that depend on timing, never to hide a defect
 
-What is not listed must pass or skip by itself. A listed test that passes is as wrong as an unlisted failure: the list
-tells the truth or is corrected.
+What is not listed must pass. A listed test that passes is as wrong as an unlisted failure or skip: the list tells the
+truth or is corrected.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-RESULTS = ("fails", "skips", "varies")
+RESULTS = ("fails", "skips", "depends", "varies")
 HEADER = "test\tresult\treason"
 
 
@@ -57,23 +58,24 @@ def write(path: Path, expectations: list[Expectation]) -> None:
 def judge(result: str, expected: Expectation | None) -> str:
     """Return what is wrong with a result ("success", "failure", "error", "timeout", "skip"), "" if nothing is."""
     if expected is None:
-        return "" if result in ("success", "skip") else f"unexpected {result}"
-    if expected.result == "varies":
-        return ""
-    if result == "success":
-        return f"passes, but is listed: {expected.reason}"
-    if (result == "skip") != (expected.result == "skips"):
-        return f"{result}, but is listed as one that {expected.result}"
-    return ""
+        return "" if result == "success" else f"unexpected {result}"
+    is_listed = {
+        "fails": result not in ("success", "skip"),
+        "skips": result == "skip",
+        "depends": result in ("success", "skip"),
+        "varies": True,
+    }[expected.result]
+    return "" if is_listed else f"{result}, but is listed as one that {expected.result}: {expected.reason}"
 
 
 def updated(old: dict[str, Expectation], results: dict[str, tuple[str, str]], *, reason: str) -> list[Expectation]:
     """Return a list that describes these results; reasons that are there are kept, others are `reason` and message."""
-    keep = {name: e for name, e in old.items() if name not in results or e.result == "varies"}
+    keep = {name: e for name, e in old.items() if name not in results or e.result in ("depends", "varies")}
     for name, (result, message) in results.items():
-        if result in ("success", "skip") or name in keep:
+        if result == "success" or name in keep:
             continue
+        kind = "skips" if result == "skip" else "fails"
         before = old.get(name)
-        text = before.reason if before and before.result == "fails" else f"{reason}: {message or result}"
-        keep[name] = Expectation(name, "fails", " ".join(text.split()))
+        text = before.reason if before and before.result == kind else f"{reason}: {message or result}"
+        keep[name] = Expectation(name, kind, " ".join(text.split()))
     return list(keep.values())

@@ -80,7 +80,7 @@ FAILS = Expectation("x", "fails", "because")
     ("result", "listed", "is_wrong"),
     [
         ("success", None, False),
-        ("skip", None, False),
+        ("skip", None, True),
         ("failure", None, True),
         ("timeout", None, True),
         ("failure", FAILS, False),
@@ -89,6 +89,9 @@ FAILS = Expectation("x", "fails", "because")
         ("skip", FAILS, True),
         ("skip", Expectation("x", "skips", "because"), False),
         ("success", Expectation("x", "skips", "because"), True),
+        ("success", Expectation("x", "depends", "because"), False),
+        ("skip", Expectation("x", "depends", "because"), False),
+        ("failure", Expectation("x", "depends", "because"), True),
         ("success", Expectation("x", "varies", "because"), False),
         ("failure", Expectation("x", "varies", "because"), False),
     ],
