@@ -86,11 +86,11 @@ def echoes(client: Flooder) -> None:
     client.socket.setblocking(True)
 
 
-def signing_in(client: Flooder) -> None:
+def signing_in(client: Flooder, previous: int = 0) -> None:
     """Sign-ins of which only the first leg ever comes."""
     token = b"NTLMSSP\0" + pack("<II", 1, 0xE208_8297) + bytes(16) + bytes((6, 1, 0, 0, 0, 0, 0, 15))
     wire_id, client.session_id = client.session_id, 0
-    client.send(client.header(SESSION_SETUP) + pack("<HBBIIHHQ", 25, 0, 1, 0, 0, 88, len(token), 0) + token)
+    client.send(client.header(SESSION_SETUP) + pack("<HBBIIHHQ", 25, 0, 1, 0, 0, 88, len(token), previous) + token)
     client.session_id = wire_id
     client.drain()
 
@@ -121,12 +121,7 @@ def single_bytes(client: Flooder) -> None:
 
 def successors(client: Flooder) -> None:
     """Sign-ins, never finished, that name one session after the other as the one that they had before."""
-    token = b"NTLMSSP\0" + pack("<II", 1, 0xE208_8297) + bytes(16) + bytes((6, 1, 0, 0, 0, 0, 0, 15))
-    wire_id, client.session_id = client.session_id, 0
-    previous = client.message_id & 0xFFFF_FFFF
-    client.send(client.header(SESSION_SETUP) + pack("<HBBIIHHQ", 25, 0, 1, 0, 0, 88, len(token), previous) + token)
-    client.session_id = wire_id
-    client.drain()
+    signing_in(client, client.message_id & 0xFFFF_FFFF)
 
 
 def cancels(client: Flooder) -> None:

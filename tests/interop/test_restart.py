@@ -91,13 +91,11 @@ async def test_clients_notice_reconnect_and_find_what_was_acknowledged(core: Ser
 async def test_stopping_accepts_nobody_and_says_so(core: ServerProcess) -> None:
     core.start()
     share = await client_of(core)
-    with core.process as process:
-        process.send_signal(signal.SIGTERM)
-        await share.raw.connection.wait_lost()
-        with pytest.raises(OSError):
-            await client_of(core)
-        assert await asyncio.to_thread(process.wait, A_FEW_SECONDS) == 0
-    core.process = None
+    core.process.send_signal(signal.SIGTERM)
+    await share.raw.connection.wait_lost()
+    with pytest.raises(OSError):
+        await client_of(core)
+    assert await asyncio.to_thread(core.process.wait, A_FEW_SECONDS) == 0
     assert "stopping" in core.log
 
 

@@ -46,8 +46,11 @@ def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     finally:
         timer.cancel()
         testbed.send_signal(signal.SIGINT)
-        testbed.wait(30)
-        testbed.stdout.close()
+        try:
+            testbed.wait(30)
+        finally:
+            testbed.kill()  # nothing where it has ended
+            testbed.stdout.close()
     assert "Traceback" not in log.read_text(), log.read_text()[-3000:]
 
 
