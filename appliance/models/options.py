@@ -16,30 +16,31 @@ _TYPES: dict[str, Any] = {"bool": bool, "int": int, "str": str, "list": list[Ann
 
 
 def with_options(
-    options: type[Any], *, without: Collection[str] = (), missing: Missing = "default"
+    options: type[Any], *, without: Collection[str] = (), missing: Missing = "default", limited: bool = True
 ) -> Callable[[type[Model]], type[Model]]:
     """Decorate a shape: it gets a field for each option of a dataclass.
 
     without  names of options that it does not have
     missing  what holds for a field that is left out: the option's default; None, which says nothing; or it is refused
+    limited  texts and lists have the limits of what is let in; what was stored before may be longer
     """
 
     def add(shape: type[Model]) -> type[Model]:
         known = (info for info in describe(options) if info.name not in without)
-        fields: dict[str, Any] = {info.name: _field(info, missing) for info in known}
+        fields: dict[str, Any] = {info.name: _field(info, missing, limited=limited) for info in known}
         name, words, module = shape.__name__, shape.__doc__, shape.__module__
         return create_model(name, __base__=shape, __doc__=words, __module__=module, **fields)
 
     return add
 
 
-def _field(info: OptionInfo, missing: Missing) -> tuple[Any, Any]:
+def _field(info: OptionInfo, missing: Missing, *, limited: bool) -> tuple[Any, Any]:
     """Return the type and the declaration of the field that stands for an option."""
     kind: Any = Literal[info.choices] if info.choices else _TYPES[info.type]
     rules: dict[str, Any] = {"description": info.doc}
     if info.type == "int":
         rules |= {"ge": info.minimum, "le": info.maximum}
-    elif info.maximum is not None:
+    elif limited and info.maximum is not None:
         rules["max_length"] = info.maximum
     if missing == "refused":
         return kind, Field(**rules)

@@ -29,6 +29,11 @@ class ShareOptionsShape(Input):
     """What a share can be told beyond its main fields."""
 
 
+@with_options(ShareOptions, limited=False)
+class ShareOptionsShown(ShareOptionsShape):
+    """What a share has been told beyond its main fields."""
+
+
 @with_options(ShareOptions, missing="none")
 class ShareOptionsChange(Input):
     """Options to change; those that are left out stay as they are."""
@@ -89,6 +94,7 @@ class Share(ShareFields):
     name: str = Field(description="What clients type: `\\\\server\\name`.")
     path: str = Field(description="Absolute path of the directory on the server.")
     kind: Literal["disk", "pipe"] = Field(description="`pipe` for IPC$, which every server has.")
+    options: ShareOptionsShown = Field(description="Further options.")
     version: int = Field(description="Grows with every change; also the entity tag.")
     sessions: int = Field(description="Number of sessions that are connected now.")
     opens: int = Field(description="Number of files and directories that are open now.")

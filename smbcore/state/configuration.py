@@ -323,7 +323,7 @@ def load_settings(connection: Connection) -> Settings:
     """Read the settings; those without a row have their default."""
     values: dict[str, Any] = {row.name: row.value for row in connection.execute(select(setting))}
     try:
-        return parse(Settings, values)
+        return parse(Settings, values, values)
     except OptionError as error:
         raise ConfigurationError(f"setting {error.option}: {error.message}") from error
 
@@ -379,7 +379,8 @@ _SHARE_COLUMNS = [
 
 def _share_config(row: RowMapping, access: Iterable[ShareAccess]) -> ShareConfig:
     try:
-        options = parse(ShareOptions, cast("Mapping[str, Any]", row["options"]))
+        stored = cast("Mapping[str, Any]", row["options"])
+        options = parse(ShareOptions, stored, stored)
     except OptionError as error:
         raise ConfigurationError(f"share {row['name']}, option {error.option}: {error.message}") from error
     columns = {name: row[name] for name in _SHARE_COLUMNS}

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields
-from typing import Any, TypeVar
+from types import MappingProxyType
+from typing import Any, Final, TypeVar
 
 T = TypeVar("T")
+_NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
 
 
 class OptionError(ValueError):
@@ -60,16 +62,22 @@ def describe(cls: type[Any]) -> tuple[OptionInfo, ...]:
     return tuple(_info(item) for item in fields(cls))
 
 
-def parse(cls: type[T], values: Mapping[str, Any]) -> T:
+def parse(cls: type[T], values: Mapping[str, Any], stored: Mapping[str, Any] = _NOTHING) -> T:
     """Build the dataclass from a JSON object; options that are not given get their defaults.
 
+    stored  what there is already: a text or list that stays as it is may be longer than one that is let in now
     Errors:  OptionError  unknown option, wrong type, or out of range
     """
     known = {item.name: item for item in fields(cls)}  # type: ignore[arg-type]
     for name in values:
         if name not in known:
             raise OptionError(name, "there is no such option")
-    return cls(**{name: _check(_info(known[name]), value) for name, value in values.items()})
+    return cls(
+        **{
+            name: _check(_info(known[name]), value, stays=name in stored and stored[name] == value)
+            for name, value in values.items()
+        }
+    )
 
 
 def dump(options: Any) -> dict[str, Any]:
@@ -96,7 +104,7 @@ def _info(item: Field[Any]) -> OptionInfo:
     )
 
 
-def _check(info: OptionInfo, value: Any) -> Any:
+def _check(info: OptionInfo, value: Any, *, stays: bool) -> Any:
     if info.type == "list":
         if not isinstance(value, (list, tuple)) or not all(isinstance(entry, str) and entry for entry in value):
             raise OptionError(info.name, "must be a list of texts")
@@ -107,7 +115,8 @@ def _check(info: OptionInfo, value: Any) -> Any:
         raise OptionError(info.name, f"must be one of {', '.join(info.choices)}")
     if info.minimum is not None and value < info.minimum:
         raise OptionError(info.name, f"must be at least {info.minimum}")
-    if info.maximum is not None and (value if info.type == "int" else len(value)) > info.maximum:
+    is_number = info.type == "int"
+    if info.maximum is not None and (is_number or not stays) and (value if is_number else len(value)) > info.maximum:
         raise OptionError(info.name, _MOST_WORDS[info.type].format(info.maximum))
     return value
 

@@ -96,7 +96,7 @@ def create_share(connection: Connection, new: NewShare, *, now: datetime) -> Sha
 
     Errors:  StateError  a field is not possible, or the name is taken
     """
-    values = _checked({name: getattr(new, name) for name in CHANGEABLE})
+    values = _checked({name: getattr(new, name) for name in CHANGEABLE}, {})
     access = values.pop("access")
     _check_free(connection, values["name"], None)
     share_id = connection.scalar(
@@ -124,7 +124,7 @@ def change_share(
              StateError     a field is unknown or not possible, or the share is IPC$
     """
     current = _changeable(connection, share_id, expected_version)
-    values = _checked(changes)
+    values = _checked(changes, dump(current.options))
     access = values.pop("access", None)
     if "name" in values:
         _check_free(connection, values["name"], share_id)
@@ -219,7 +219,8 @@ def _check_free(connection: Connection, name: str, own_id: int | None) -> None:
         raise StateError("name", f"There is a share {name} already.")
 
 
-def _checked(values: Mapping[str, Any]) -> dict[str, Any]:
+def _checked(values: Mapping[str, Any], stored: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the columns of a share; `stored` are the options that it has now."""
     checked: dict[str, Any] = {}
     for name, value in values.items():
         if name in _FLAGS:
@@ -234,7 +235,7 @@ def _checked(values: Mapping[str, Any]) -> dict[str, Any]:
         elif name == "path":
             checked["path"] = check_path(value)
         elif name == "options":
-            checked["options"] = dump(_as_options(value))
+            checked["options"] = dump(_as_options(value, stored))
         elif name == "access":
             checked["access"] = tuple(value)
         else:
@@ -242,9 +243,9 @@ def _checked(values: Mapping[str, Any]) -> dict[str, Any]:
     return checked
 
 
-def _as_options(value: ShareOptions | Mapping[str, Any]) -> ShareOptions:
+def _as_options(value: ShareOptions | Mapping[str, Any], stored: Mapping[str, Any]) -> ShareOptions:
     try:
-        return value if isinstance(value, ShareOptions) else parse(ShareOptions, value)
+        return value if isinstance(value, ShareOptions) else parse(ShareOptions, value, stored)
     except OptionError as error:
         raise StateError(f"options.{error.option}", error.message) from error
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from smbcore.control.messages import DisconnectUser, ReloadConfiguration
-from smbcore.state.schema import account, audit, token
+from smbcore.state.engine import writing
+from smbcore.state.schema import account, audit, share, token
 
 
 @pytest.fixture
@@ -84,6 +85,20 @@ async def test_options_that_are_left_out_stay(api, folder):
     answer = await api.patch("/api/v1/shares/docs", json={"options": {"streams": False}}, headers={"If-Match": '"v1"'})
     options = answer.json()["options"]
     assert (options["hide_dot_files"], options["streams"], options["leases"]) == (True, False, True)
+
+
+async def test_a_list_from_before_lists_were_limited_is_shown(service, api, folder):
+    await make_share(api, folder)
+    with writing(service.state.engine) as connection:
+        connection.execute(update(share).where(share.c.name == "docs").values(options={"hide_files": ["*.tmp"] * 101}))
+    change = {"options": {"streams": False}}
+    answers = [
+        await api.patch("/api/v1/shares/docs", json=change, headers={"If-Match": '"v1"'}),
+        await api.get("/api/v1/shares/docs"),
+    ]
+    for answer in answers:
+        options = answer.json()["options"]
+        assert (answer.status_code, len(options["hide_files"]), options["streams"]) == (200, 101, False)
 
 
 @pytest.mark.parametrize(

@@ -52,6 +52,13 @@ def test_what_has_no_meaning_is_refused_by_name(cls, values, option):
     assert caught.value.option == option
 
 
+def test_what_was_stored_may_be_longer_than_what_is_let_in_now():
+    stored = {"hide_files": ["*"] * 101}
+    assert len(parse(ShareOptions, stored | {"streams": False}, stored).hide_files) == 101
+    with pytest.raises(OptionError, match="at most 100 entries"):
+        parse(ShareOptions, {"hide_files": ["*"] * 102}, stored)
+
+
 @pytest.mark.parametrize("cls", [ShareOptions, Settings])
 def test_the_manual_lists_every_option_with_its_effect(cls):
     manual = (Path(__file__).parents[4] / "docs" / "options.md").read_text()

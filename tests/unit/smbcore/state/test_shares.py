@@ -40,6 +40,18 @@ def test_a_new_share_is_stored_and_announced(db, now):
     assert events(db, "shares") == [("added", str(made.id))]
 
 
+def test_lists_from_before_they_were_limited_stay_until_they_are_changed(db, docs, now):
+    many = ["*.tmp"] * 101
+    db.execute(update(share).where(share.c.id == docs.id).values(options={"hide_files": many}))
+    options = {"hide_files": many, "streams": False}
+    changed = shares.change_share(db, docs.id, {"options": options}, now=now)
+    assert (len(changed.options.hide_files), changed.options.streams) == (101, False)
+    shares.change_quotas(db, docs.id, {"quota": "track"}, now=now)
+    with pytest.raises(StateError) as caught:
+        shares.change_share(db, docs.id, {"options": {"hide_files": many[1:] + ["*.bak", "*.old"]}}, now=now)
+    assert caught.value.field == "options.hide_files"
+
+
 def test_ipc_is_there_and_cannot_be_changed(db, now):
     ipc = shares.find_share(db, "ipc$")
     assert ipc.kind == "pipe"
