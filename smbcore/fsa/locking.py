@@ -65,6 +65,7 @@ async def _wait(opened: Open, ranges: ByteRanges, element: LockElement) -> ByteR
         if _take_outside(opened, ranges, held):
             return held
         await ranges.pause(opened, opened.volume.clock, _ASK_AGAIN)
+        _check_open(opened)  # or since the pause was over
 
 
 def _check_open(opened: Open) -> None:

@@ -256,6 +256,19 @@ async def test_closing_ends_the_wait_for_a_program(lab: Lab, program: Program) -
         await waiting
 
 
+async def test_who_closes_just_when_a_program_has_released_locks_nothing(lab: Lab, program: Program) -> None:
+    opened, other = await lab.open("f"), await lab.open("f")
+    assert program.lock(0, 10)
+    waiting = await lab.start(lab.lock(opened, 5, 10, wait=True))
+    program.unlock()
+    lab.clock.advance(1)
+    await opened.close()
+    with lab.fails("RANGE_NOT_LOCKED"):
+        await waiting
+    await lab.lock(other, 0, 20)
+    await other.close()
+
+
 def test_together_is_the_strongest_of_every_byte() -> None:
     owner: Any = object()
     ranges = [
