@@ -283,9 +283,12 @@ class LocalObserver:
         before, self._watched = self._watched, {}
         for user in {user for watched in before.values() for user in watched.users}:
             try:
-                self._cover(user.path, {user})
+                self._add(user.path, {user})  # first, that no tree takes all there may be
             except NtError as error:
                 _log.debug("%r is not watched any more: %s", user.path, error)
+                continue
+            if user.tree:
+                self._uncovered += [(below, {user}) for below in self._directories(user.path)]
         while self._uncovered:  # whoever lists anew now is to hear of what comes then
             self._cover_more()
         for number in before.keys() - self._watched.keys():

@@ -226,6 +226,31 @@ async def test_after_lost_news_the_tree_is_watched_as_it_is_now(
     assert len(observer._watched) == 4
 
 
+async def test_after_lost_news_nobody_is_left_out_for_the_sake_of_a_tree(share: Path, volume: Volume) -> None:
+    """1 a tree is watched, and some of its folders by others  2 it grows beyond what may be watched, and news of that
+    are lost  3 the others hear of their folders as before.
+    """
+    alone = [(f"f{number}",) for number in range(4)]
+    for path in alone:
+        (share / path[0]).mkdir()
+    told: list[LocalChange] = []
+    backend = volume.backend
+    assert isinstance(backend, PosixBackend)
+    observer = LocalObserver(backend._resolver, told.extend, most=10)
+    observer.observe((), tree=True)
+    for path in alone:
+        observer.observe(path, tree=False)
+    deep_tree(share)
+    os.read(observer._descriptor, inotify._READ_SIZE)
+    observer._look_again()
+    assert len(observer._watched) == 10
+    for path in alone:
+        (share / path[0] / "a").touch()
+    observer.read()
+    assert {(*path, "a") for path in alone} <= {change.path for change in told}
+    observer.close()
+
+
 def deep_tree(share: Path) -> int:
     """Make directories; return how many a watch of the tree covers."""
     for number in range(20):
