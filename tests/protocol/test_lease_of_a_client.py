@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from smbcore.fsa.open import Open
 from smbcore.nt.create import FILE_DELETE_ON_CLOSE, FILE_DIRECTORY_FILE, FILE_OPEN_IF
 from smbcore.nt.info.classes import FILE_DISPOSITION_INFORMATION, FILE_DISPOSITION_INFORMATION_EX
-from smbcore.nt.status import Status
+from smbcore.nt.status import NtError, Status
 from smbcore.wire.create import OPLOCK_LEASE
 from smbcore.wire.create_contexts import LEASE, LEASE_FLAG_BREAK_IN_PROGRESS, LeaseV2, decode_lease, wrap
 from tests.protocol.durable import KEY, OTHER_CLIENT, connected, cut, durable, granted, lease, plain, reclaimed
@@ -167,6 +168,28 @@ async def test_its_key_is_for_one_file_before_that_is_open(server):
     (await other.acknowledge_lease_break(OTHER_KEY, R | 4)).expect()
     assert (await pending.response()).status is Status.SHARING_VIOLATION
     assert told(await leased(raw, RWH, "other.txt")).lease_state == RWH
+
+
+async def test_its_key_is_free_again_after_a_create_that_failed_twice(server, monkeypatch):
+    """1 a CREATE has to wait, and its tree connect goes  2 the disk fails while the file is closed again  3 the key may
+    be used for another file.
+    """
+
+    async def fails(opened):
+        opened.discard()
+        raise NtError(Status.IO_DEVICE_ERROR, "the disk")
+
+    raw, other = await connected(server), await connected(server, guid=OTHER_CLIENT)
+    (await leased(other, RWH, key=OTHER_KEY)).expect()
+    pending = await begun(raw)
+    await next_break(other)
+    (await raw.tree_disconnect()).expect()
+    with monkeypatch.context() as patch:
+        patch.setattr(Open, "close", fails)
+        (await other.acknowledge_lease_break(OTHER_KEY, R)).expect()
+        assert (await pending.response()).status is Status.IO_DEVICE_ERROR
+    again = await connected(server)
+    assert told(await leased(again, RWH, "other.txt")).lease_state == RWH
 
 
 async def test_two_files_of_one_name_are_not_cached_as_one(server):

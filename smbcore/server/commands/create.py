@@ -174,11 +174,13 @@ def response(plan: CreatePlan) -> CreateResponse:
 
 async def failed_open(plan: CreatePlan) -> None:
     """Undo: nothing of a failed CREATE stays behind."""
-    if plan.open is not None:
-        await plan.open.close()
-    else:
-        await plan.file.close()
-    undo(plan)
+    try:
+        if plan.open is not None:
+            await plan.open.close()
+        else:
+            await plan.file.close()
+    finally:
+        undo(plan)
 
 
 def undo(plan: CreatePlan) -> None:
