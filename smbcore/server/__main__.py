@@ -146,7 +146,7 @@ class Core:
         try:
             check_schema_version(self._engine)
             return load_configuration(self._engine, self._key)
-        except (SQLAlchemyError, OSError) as error:  # a connection that fails is an OSError as the system gave it
+        except SQLAlchemyError as error:
             url = self._engine.url.render_as_string(hide_password=True)
             reason = str(error.orig if isinstance(error, DBAPIError) else error).partition("\n")[0]
             raise StartError(f"the database {url} cannot be used: {reason}") from error

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import os
+import signal
 import threading
+from concurrent.futures import CancelledError
 
 import pytest
 from sqlalchemy import select, text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.util import await_
 
 from smbcore.state.asyncpg_sync import BlockingAsyncpgDialect, LoopThread
@@ -81,3 +85,79 @@ def test_a_loop_thread_passes_results_and_errors_and_starts_again():
             thread.call(lambda: 1 / 0)
         thread.stop()
     thread.stop()
+
+
+def test_a_call_that_waits_ends_with_the_thread():
+    """1 a thread waits for a database that is silent, 2 the engine is disposed of: the thread goes on."""
+    loop_thread, waits, ended = LoopThread("test"), threading.Event(), []
+
+    async def wait():
+        waits.set()
+        await asyncio.Event().wait()
+
+    def call():
+        with pytest.raises(CancelledError):
+            loop_thread.call(lambda: await_(wait()))
+        ended.append(True)
+
+    caller = threading.Thread(target=call, daemon=True)
+    caller.start()
+    assert waits.wait(10)
+    loop_thread.stop()
+    caller.join(10)
+    assert ended == [True]
+
+
+def test_a_database_that_is_away_is_told_as_by_every_driver(engine):
+    away = open_engine(engine.url.update_query_dict({"host": "/nowhere"}))
+    with pytest.raises(OperationalError, match="No such file"):
+        away.connect()
+    away.dispose()
+
+
+@contextlib.contextmanager
+def silenced(server):
+    """Let one server process of PostgreSQL answer nothing for a while."""
+    os.kill(server, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(server, signal.SIGCONT)
+
+
+def server_of(connection):
+    return connection.scalar(text("SELECT pg_backend_pid()"))
+
+
+@pytest.fixture
+def impatient(engine, monkeypatch):
+    monkeypatch.setattr("smbcore.state.engine.COMMAND_TIMEOUT_S", 0.5)
+    made = open_engine(engine.url)
+    yield made
+    made.dispose()
+
+
+def test_a_server_that_does_not_answer_is_told_as_by_every_driver(impatient):
+    with impatient.connect() as connection, silenced(server_of(connection)):
+        with pytest.raises(OperationalError, match="in time"):
+            connection.scalar(select(1))
+        with impatient.connect() as other:
+            assert other.scalar(select(1)) == 1
+
+
+def test_a_connection_that_has_fallen_silent_in_the_pool_is_replaced(impatient):
+    with impatient.connect() as connection:
+        server = server_of(connection)
+    with silenced(server), impatient.connect() as connection:
+        assert server_of(connection) != server
+
+
+def test_a_silent_server_does_not_hold_up_the_end(engine):
+    """Its statements may take a minute, which is too long for somebody who stops."""
+    with engine.connect() as connection:
+        server = server_of(connection)
+    with silenced(server):
+        disposing = threading.Thread(target=engine.dispose, daemon=True)
+        disposing.start()
+        disposing.join(10)
+        assert not disposing.is_alive()
