@@ -1,12 +1,14 @@
 """The core as a process: `python -m smbcore.server --data DIR --smb 127.0.0.1:4450`.
 
-Exit status: 0 after SIGTERM or SIGINT, 1 where it could not start; the reason is one line on standard error.
+Exit status: 0 after SIGTERM or SIGINT, 1 where it could not start; the reason is one line on standard error. 1 too
+where something holds up its end, such as a thread that waits for a database: standard error has where every thread is.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import faulthandler
 import gc
 import logging
 import os
@@ -53,7 +55,8 @@ log = logging.getLogger("smbcore")
 _SWITCH_INTERVAL = 0.0005
 _TELL_IO_INTERVAL = 2.0
 _TIDY_INTERVAL = 600.0
-_STEP_OF_STOPPING = 2.0  # seconds, and there are four; a supervisor kills after ten
+_STEP_OF_STOPPING = 2.0  # seconds, and there are four, of which some are always short; a supervisor kills after ten
+_LAST_STEP = 3.0
 _DATABASE_URL_VARIABLE = "HOLDFAST_DATABASE_URL"
 SOFTWARE = "holdfast 0.1.0"
 
@@ -118,8 +121,9 @@ class Core:
         mirror.on_flushed(control.publish)
         await control.start()  # refuses a second core of this data directory, before that touches its rows
         try:
-            server.trust = Trust(self._directory.records_trusted)
-            await survival.restore(server, await mirror.start())
+            survivors = await mirror.start()
+            server.trust = Trust(self._directory.records_trusted)  # not before: a start without a database loses none
+            await survival.restore(server, survivors)
             await server.regain_trust()
             self._listen(server)
             gc.collect()
@@ -138,6 +142,7 @@ class Core:
         await _bounded(server.close(), "ending the connections")
         await _bounded(mirror.stop(), "storing the last records")
         await _bounded(control.stop(), "closing the control socket")  # last: until then a second core is refused
+        faulthandler.dump_traceback_later(_LAST_STEP, exit=True)  # Python waits for every thread, and for ever
         self._engine.dispose()
 
     def _open_state(self) -> Configuration:
@@ -212,6 +217,8 @@ async def _bounded(step: Awaitable[None], what: str) -> None:
         log.warning("%s took too long", what)
     except StateUnavailableError as error:
         log.warning("%s: %s", what, error)
+    except Exception:
+        log.exception("%s failed", what)
 
 
 def _raise_descriptor_limit() -> None:

@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import os
 import shutil
 import signal
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from server_process import PASSWORD, USER, ServerProcess
+from sqlalchemy import text
 from waiting import eventually, rows
 
 from smbcore.client.files import Share, connect
 from smbcore.nt.status import Status
+from smbcore.state.engine import open_engine
 from smbcore.state.schema import open_, session, tcon
 from tests.interop.test_handles_survive_restart import connected
+from tests.interop.test_restart import PATIENCE
 from tests.postgresql import MISSING, PostgreSQL, is_installed, running_postgresql
 from tests.protocol.durable import OTHER_CLIENT, durable, plain, reclaimed
 
@@ -129,6 +135,38 @@ async def test_the_core_stops_in_time_without_its_database(database: PostgreSQL,
     server.start()  # the rows that it could not take away are an earlier boot's now
     assert [rows(server, table) for table in (session, tcon, open_)] == [[], [], []]
     assert server.stop() == 0
+
+
+async def test_the_core_stops_in_time_while_its_database_is_silent(database: PostgreSQL, tmp_path: Path) -> None:
+    """1 the database answers nothing, nor ends a connection  2 the core is told to end  3 it does."""
+    server = ServerProcess(tmp_path / "core", database_url=database.new_database(), log_level="INFO")
+    server.base.mkdir()
+    server.prepare()
+    server.start()
+    share = await client_of(server)
+    with silenced(server):
+        begin = time.monotonic()
+        assert await asyncio.to_thread(server.stop) in (0, 1)
+        assert time.monotonic() - begin < PATIENCE
+    await share.raw.connection.wait_lost()
+
+
+@contextlib.contextmanager
+def silenced(core: ServerProcess) -> Iterator[None]:
+    """Keep PostgreSQL from answering those who are connected to the database of a core."""
+    engine = open_engine(core.database_url)
+    with engine.connect() as connection:
+        others = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        processes = connection.execute(text(others)).scalars().all()
+    engine.dispose()
+    assert processes
+    for process in processes:
+        os.kill(process, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for process in processes:
+            os.kill(process, signal.SIGCONT)
 
 
 async def test_what_the_database_missed_before_the_end_is_not_believed(database: PostgreSQL, tmp_path: Path) -> None:

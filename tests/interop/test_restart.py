@@ -24,6 +24,8 @@ from smbcore.state.schema import open_, session, tcon, version
 
 DATA = bytes(range(256)) * 2000
 A_FEW_SECONDS = 8.0
+PATIENCE = 9.9
+"""Seconds until a supervisor kills: a little less than what `ChildSpec.stop_timeout` is by default."""
 
 
 @pytest.fixture
@@ -121,6 +123,22 @@ async def test_stopping_with_requests_that_wait(core: ServerProcess) -> None:
     assert await asyncio.to_thread(core.stop) == 0
     assert time.monotonic() - begin < A_FEW_SECONDS
     assert "Traceback" not in core.log
+
+
+async def test_a_database_that_somebody_else_has_locked_holds_up_no_end(core: ServerProcess) -> None:
+    """1 another process writes for long, 2 the core is told to end, 3 it does before a supervisor loses patience."""
+    core.start()
+    share = await client_of(core)
+    engine = open_engine(core.directory.database_url)
+    with writing(engine):
+        begin = time.monotonic()
+        assert await asyncio.to_thread(core.stop) in (0, 1)
+        assert time.monotonic() - begin < PATIENCE
+    engine.dispose()
+    await share.raw.connection.wait_lost()
+    assert "Traceback" not in core.log
+    core.start()
+    assert rows(core, session) == []
 
 
 async def test_writes_under_way_end_with_an_answer_or_with_the_connection(core: ServerProcess) -> None:
