@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
@@ -54,6 +55,7 @@ class Management:
         self._server = server
         self._load = load
         self._pong = pong
+        self._reloading = asyncio.Lock()
         self._handlers: dict[type[Any], Callable[[Any], Awaitable[Message]]] = {
             Ping: self._ping,
             ReloadConfiguration: self._reload,
@@ -79,8 +81,9 @@ class Management:
         return self._pong
 
     async def _reload(self, _message: ReloadConfiguration) -> Message:
-        configuration = await self._load()
-        apply(self._server, configuration)
+        async with self._reloading:  # or one that was read earlier could be installed later, and undo a change
+            configuration = await self._load()
+            apply(self._server, configuration)
         return Done(count=len(configuration.shares))
 
     async def _disconnect_session(self, message: DisconnectSession) -> Message:
