@@ -299,8 +299,9 @@ class SmbServer:
 
     def _distrust(self) -> None:
         """What was to be stored is not: until it is, a crash gives back no handles that it would be wrong about."""
-        if self.trust.given:
-            self.trust.lose()
+        given = self.trust.given
+        self.trust.lose()
+        if given:
             self.clock.call_later(_TRY_TO_CATCH_UP, self._catch_up)
 
     def _catch_up(self) -> None:
@@ -308,7 +309,8 @@ class SmbServer:
 
     async def regain_trust(self) -> None:
         """Store what is pending, so that the rows can be believed; try again later where that fails."""
-        if await self.flush_records():
+        losses = self.trust.losses
+        if await self.flush_records() and self.trust.losses == losses:  # nothing newer has failed meanwhile
             self.trust.regain()
         elif not self.closing:
             self.clock.call_later(_TRY_TO_CATCH_UP, self._catch_up)
@@ -352,12 +354,14 @@ class SmbServer:
         called_off = promises.call_off_breaks(self)
         for connection in list(self.connections):
             connection.close()
-        if self._requests:
-            await asyncio.wait(self._requests)
-        for oplocks in called_off:
-            oplocks.wake()
-        await self.drain()
-        promises.renew_all(self)
+        try:
+            if self._requests:
+                await asyncio.wait(self._requests)
+            for oplocks in called_off:
+                oplocks.wake()
+            await self.drain()
+        finally:  # a slow disk, which we may not be let wait for, costs no other file its handles
+            promises.renew_all(self)
         await self.flush_records()
         self.disconnected.leave()
         await self.shares.close()

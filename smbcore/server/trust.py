@@ -21,18 +21,20 @@ log = logging.getLogger(__name__)
 class Trust:
     """Owned by the server; without a path (in tests) it remembers nothing.
 
-    given    what is true now;  inherited  what the run before left
+    given    what is true now;  inherited  what the run before left;  losses  how often it was lost, or would have been
     """
 
-    __slots__ = ("_path", "given", "inherited")
+    __slots__ = ("_path", "given", "inherited", "losses")
 
     def __init__(self, path: Path | None = None) -> None:
         self._path = path
         self.given = path is not None and path.exists()
         self.inherited = path is None or self.given
+        self.losses = 0
 
     def lose(self) -> None:
-        """A change was not stored. Idempotent."""
+        """A change was not stored."""
+        self.losses += 1
         if self.given:
             self.given = False
             log.warning("if the server ended now, it would not give back handles: their records are not up to date")

@@ -397,6 +397,45 @@ async def test_a_change_that_is_not_stored_ends_that(manual, database, tmp_path)
     assert path.exists()
 
 
+async def test_what_fails_while_others_are_stored_is_not_believed(manual, database, tmp_path, monkeypatch):
+    """1 no trust, all is being stored  2 meanwhile something newer is not  3 no trust yet, but a second later."""
+    path = tmp_path / "records-trusted"
+    manual.server.trust = Trust(path)
+    flush = database.flush
+
+    async def interrupted():
+        await flush()
+        database.away = True
+        assert not await manual.server.stored("open", [1])
+        database.away = False
+
+    with monkeypatch.context() as patch:
+        patch.setattr(database, "flush", interrupted)
+        await manual.server.regain_trust()
+    assert not path.exists()
+    manual.clock.advance(1)
+    await turn()
+    assert path.exists()
+
+
+async def test_a_stop_that_is_not_let_wait_hands_over_every_handle_all_the_same(manual, database):
+    """1 a withdrawn row  2 something takes long while the server stops, and is not waited for  3 the row promises."""
+    raw, file_id = await stored(manual, database)
+    database.gate.set()
+    (await raw.lock(file_id, [LockElement(0, 4, EXCLUSIVE)])).expect()
+    assert database.promised() is None
+    slow = asyncio.Event()
+    manual.server.background(slow.wait())
+    stopping = asyncio.ensure_future(manual.server.close())
+    await turn()
+    stopping.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await stopping
+    slow.set()
+    await database.flush()
+    assert len(database.promised()["doc"]["ranges"]) == 1
+
+
 async def test_a_planned_stop_costs_an_open_none_of_its_time(manual, database):
     """Its client could not be there while the server was not: the time begins with the next start, as after a crash."""
     await stored(manual, database)
