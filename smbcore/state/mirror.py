@@ -11,7 +11,8 @@ within an interval leaves no trace.  Rules:
   (`_unannounced` then remembers which of them no committed event has called new).
 * A failed batch goes back to pending unless something newer is there; the next try is later and later.
 * A row that the database refuses for what it contains would block all others for ever: the batch is then
-  written row by row, and only the refused rows are given up, with an error in the log.
+  written row by row, and only the refused rows are given up, with an error in the log.  An older row of the same
+  object is removed: it is not true any more.
 * Incidents for the audit log (`report`) go the same way, after the rows, in a transaction of their own.
 """
 
@@ -87,6 +88,7 @@ class Mirror:
         self._dirty: dict[str, dict[Key, Record | None]] = {kind: {} for kind in KINDS}
         self._stored: dict[str, set[Key]] = {kind: set() for kind in KINDS}
         self._unannounced: set[tuple[str, Key]] = set()
+        self._refused: set[tuple[str, Key]] = set()
         self._incidents = Incidents(clock)
         self._urgent: list[tuple[str, Sequence[Key], asyncio.Future[None]]] = []
         self._flushes: list[asyncio.Future[None]] = []
@@ -248,14 +250,15 @@ class Mirror:
         # What is gone goes along: no row may contradict an older one that is only waiting to be removed.
         wanted.update((("open", key), None) for key, source in self._dirty["open"].items() if source is None)
         taken = [(kind, key, self._dirty[kind].pop(key)) for kind, key in wanted if key in self._dirty[kind]]
+        self._refused.clear()
         error = await self._store(taken)
-        refused = {(kind, key) for kind, key, source in taken if source is not None and key not in self._stored[kind]}
         for kind, keys, done in urgent:
-            lost = [key for key in keys if (kind, key) in refused]
+            lost = [key for key in keys if (kind, key) in self._refused]
             _settle([done], error or (StateUnavailableError(f"{kind} {lost} was not stored") if lost else None))
 
     async def _serve_all(self) -> None:
         waiting, self._flushes = self._flushes, []
+        self._refused.clear()
         error: StateUnavailableError | None = None
         left = self.pending
         while left > 0 and error is None:
@@ -345,13 +348,14 @@ class Mirror:
                 stored.discard(key)
                 yield Item(kind, key, None)
                 continue
+            is_new = key not in stored or (kind, key) in self._unannounced
             try:
                 row = source.row()
                 mirror_writer.check_row(kind, row)
             except Exception:
                 log.exception("mirror: %s %s has no usable row and is not stored", kind, key)
+                self._refuse(kind, key, is_new=is_new)
                 continue
-            is_new = key not in stored or (kind, key) in self._unannounced
             stored.add(key)
             yield Item(kind, key, row, is_new)
 
@@ -361,13 +365,21 @@ class Mirror:
         if mirror_writer.is_rows_fault(error):
             for item in items:
                 log.error("mirror: the database refuses %s %s: %s", item.kind, item.key, error)
-                self._stored[item.kind].discard(item.key)
-                self._unannounced.discard((item.kind, item.key))
+                self._refuse(item.kind, item.key, is_new=item.is_new or item.row is None)
             return None
         self._complain(error, self.pending + len(taken))
         self._unannounced.update((item.kind, item.key) for item in items if item.is_new)
         self._put_back(taken)
         return StateUnavailableError(f"the database does not take changes: {error}")
+
+    def _refuse(self, kind: str, key: Key, *, is_new: bool) -> None:
+        """Give up a row, and have the older one removed where there is one."""
+        self._refused.add((kind, key))
+        if is_new:
+            self._stored[kind].discard(key)
+            self._unannounced.discard((kind, key))
+        else:
+            self._dirty[kind].setdefault(key, None)
 
     def _complain(self, error: Exception, waiting: int) -> None:
         """The database fails: say so once, and try again later and later."""

@@ -260,6 +260,24 @@ async def test_a_row_that_the_database_refuses_does_not_block_the_others(node, p
         await node.mirror.write_through("open", 2, Thing(**poison))
 
 
+@pytest.mark.parametrize("poison", [{"access": 2**70}, {"nonsense": 1}], ids=["refused", "unusable"])
+async def test_what_the_database_has_goes_when_what_is_newer_is_refused(node, poison):
+    """1 a row is stored  2 its next one is refused: the old one is not true any more  3 a good one is stored again."""
+    await node.mirror.write_through("open", 1, Thing(durable="durable"))
+    with pytest.raises(StateUnavailableError):
+        await node.mirror.write_through("open", 1, Thing(**poison))
+    await node.mirror.flush()
+    assert node.all(open_) == []
+    await node.mirror.write_through("open", 1, Thing(durable="durable"))
+    node.mirror.put("open", 2, Thing())
+    node.mirror.put("open", 1, Thing(**poison))
+    await node.mirror.flush()
+    node.mirror.drop("open", 1)
+    await node.mirror.flush()
+    assert node.all(open_, "key") == [(2,)]
+    assert node.mirror.pending == 0
+
+
 async def test_a_failing_listener_disturbs_nobody(node):
     node.mirror.on_flushed(lambda *_: 1 / 0)
     node.mirror.put("open", 1, Thing())
