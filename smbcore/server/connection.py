@@ -221,6 +221,7 @@ class SmbConnection:
         if rq.sealed is not None and rq.sealed.unsealer is not None:
             rq.sealed.unsealer.detach()
         rq.cancel_status = Status.CANCELLED
+        self.window.withhold(rq.granted)
         rq.under_way = under_way.begin(rq)
         rq.task = self.server.request_task(coroutine)
         self._pending[rq.message_id] = rq

@@ -93,7 +93,7 @@ def begin(connection: SmbConnection, view: memoryview, chain: Chain | None, seal
     rq = SmbRequest(
         connection, view, chain, sealed, charge, status, command, credits_, flags, message_id, low, high, session_id
     )
-    rq.granted = connection.window.grant(credits_, charge)
+    rq.granted = connection.window.grant(credits_)
     try:
         row = connection.commands[command] if command < len(connection.commands) else None
         if row is None:  # the specification drops the connection (3.3.5.2.6); smb2.compound.invalid4 wants an answer

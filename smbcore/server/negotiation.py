@@ -188,7 +188,7 @@ def multi_protocol(connection: SmbConnection, frame: memoryview) -> None:
     message[HEADER_SIZE:] = body
     connection.window.consume(0, 1)
     pack_response_into(
-        message, 0, credit_charge=0, status=Status.SUCCESS, command=NEGOTIATE, credits=connection.window.grant(1, 1),
+        message, 0, credit_charge=0, status=Status.SUCCESS, command=NEGOTIATE, credits=connection.window.grant(1),
         flags=0, next_command=0, message_id=0, tail64=0, session_id=0,
     )  # fmt: skip
     connection.transport.write((frame_header(len(message)), message))

@@ -154,6 +154,8 @@ def _pack_header(rq: SmbRequest, status: Status, message: bytearray | memoryview
         tail = rq.async_id
     else:
         tail = rq.process_id | rq.tree_id << 32
+    if rq.task is not None:
+        rq.connection.window.open(rq.granted)
     pack_response_into(
         message, offset, credit_charge=rq.charge, status=status, command=rq.command, credits=rq.granted, flags=flags,
         next_command=0, message_id=rq.message_id, tail64=tail, session_id=rq.session_id,

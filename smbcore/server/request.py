@@ -34,7 +34,8 @@ class SmbRequest:
     what the command's table row promised. `status` may be set by a handler whose success carries a warning.
 
     sealed     the session that encrypted the request, or None
-    interim    an interim response went out, so the final one is asynchronous and carries no credits
+    granted    credits that the next response brings; once the request is a task, the window is closed until then
+    interim    an interim response went out, so the final one is asynchronous
     waits      the handler is inside `suspend`: CANCEL may end it and the client may be told to wait
     outlives   goes on when its connection is lost and its session is not: the client will ask again for the result
     cancel_status  the answer if the wait is ended from outside; set once the request is a task

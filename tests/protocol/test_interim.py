@@ -11,9 +11,10 @@ from smbcore.nt.status import Status
 from smbcore.vfs.faulty import Fault, FaultyBackend, Schedule
 from smbcore.vfs.memory.backend import MemoryBackend
 from smbcore.wire.change_notify import ChangeNotifyRequest
+from smbcore.wire.echo import EchoRequest
 from smbcore.wire.header import FLAG_SIGNED
 from smbcore.wire.write import WriteRequest
-from tests.protocol.steps import SIGNED, Gate, only, opened
+from tests.protocol.steps import SIGNED, Gate, only, opened, turn
 
 
 async def watching(raw, how):
@@ -72,6 +73,30 @@ async def test_large_requests_that_wait_hold_back_their_credits(make):
     stop.set()
     assert [(await write.response()).expect().credits for write in writes] == [7] * 9
     assert raw.connection.credits == 64
+
+
+@pytest.mark.parametrize("interim_delay", [0.0, 3600.0])
+async def test_credits_that_were_not_granted_yet_cannot_be_used(make, interim_delay):
+    """The window opens with the response, or a client that knows what it will get need not wait  [MS-SMB2 3.3.4.1.2]"""
+    faults, stop = Schedule(), Gate()
+    server = make(
+        backend=lambda clock: FaultyBackend(MemoryBackend(clock), faults), max_credits=64, interim_delay=interim_delay
+    )
+    # 1 a write that takes all credits of a client, and waits
+    raw = await server.tree()
+    file_id = await opened(raw)
+    while raw.connection.credits < 64:
+        (await raw.echo(How(credits=64))).expect()
+    faults.add(Fault("write", times=-1, until=stop))
+    write = await raw.begin(WriteRequest(file_id, 0, bytes(1 << 19)), How(credits=64, charge=64))
+    await turn()
+    # 2 an id that its answer will bring
+    told = int(write.interim.done())
+    try:
+        await raw.begin(EchoRequest(), How(message_id=raw.connection.next_message_id + told))
+        await raw.connection.wait_lost(5)
+    finally:
+        stop.set()
 
 
 async def test_a_large_request_that_is_cancelled_gives_back_its_credits(make):

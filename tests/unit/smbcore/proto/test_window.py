@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from smbcore.proto.window import CommandWindow, credit_charge
 
@@ -15,6 +15,7 @@ class Model:
         self.maximum = maximum
         self.high = 1
         self.free = {0}
+        self.withheld = 0
 
     def consume(self, message_id, charge):
         wanted = set(range(message_id, message_id + max(charge, 1)))
@@ -24,19 +25,29 @@ class Model:
         return True
 
     def grant(self, requested):
-        span = self.high - min(self.free, default=self.high)
-        granted = max(0, min(max(requested, 1), self.maximum - len(self.free), 2 * self.maximum - span))
+        span = self.high - min(self.free, default=self.high) + self.withheld
+        room = self.maximum - len(self.free) - self.withheld
+        granted = max(0, min(max(requested, 1), room, 2 * self.maximum - span))
         if not granted and not self.free:
             granted = 1
+        self.open(granted)
+        return granted
+
+    def open(self, granted):
         self.free |= set(range(self.high, self.high + granted))
         self.high += granted
-        return granted
+
+    def withhold(self, granted):
+        self.high -= granted
+        self.free = {i for i in self.free if i < self.high}
+        self.withheld += granted
 
 
 class WindowMachine(RuleBasedStateMachine):
     def __init__(self):
         super().__init__()
         self.window, self.model = CommandWindow(16), Model(16)
+        self.waiting = []
 
     @rule(back=st.integers(-3, 40), charge=st.integers(0, 6))
     def consume(self, back, charge):
@@ -50,7 +61,23 @@ class WindowMachine(RuleBasedStateMachine):
 
     @rule(requested=st.integers(0, 40))
     def grant(self, requested):
-        assert self.window.grant(requested, 1) == self.model.grant(requested)
+        assert self.window.grant(requested) == self.model.grant(requested)
+
+    @rule(requested=st.integers(0, 40))
+    def grant_to_one_that_waits(self, requested):
+        granted = self.window.grant(requested)
+        assert granted == self.model.grant(requested)
+        self.window.withhold(granted)
+        self.model.withhold(granted)
+        self.waiting.append(granted)
+
+    @precondition(lambda self: self.waiting)
+    @rule(data=st.data())
+    def answer(self, data):
+        granted = self.waiting.pop(data.draw(st.integers(0, len(self.waiting) - 1)))
+        self.window.open(granted)
+        self.model.withheld -= granted
+        self.model.open(granted)
 
     @invariant()
     def same_number_of_credits(self):
@@ -74,7 +101,7 @@ def test_first_message_must_be_zero():
 
 def test_multi_credit_request_needs_all_of_its_ids():
     window = CommandWindow()
-    window.grant(3, 1)
+    window.grant(3)
     assert not window.consume(1, 4)
     assert window.consume(1, 3)
     assert window.consume(0, 1)
@@ -82,7 +109,7 @@ def test_multi_credit_request_needs_all_of_its_ids():
 
 def test_gap_in_the_middle_is_no_room_for_a_large_request():
     window = CommandWindow()
-    window.grant(9, 1)
+    window.grant(9)
     assert window.consume(4, 1)
     assert not window.consume(2, 3)
     assert window.consume(2, 2)
@@ -91,14 +118,14 @@ def test_gap_in_the_middle_is_no_room_for_a_large_request():
 def test_a_client_without_credits_gets_one_whatever_it_asks():
     window = CommandWindow(1)
     assert window.consume(0, 1)
-    assert window.grant(0, 1) == 1
+    assert window.grant(0) == 1
 
 
 def test_grants_end_at_the_maximum():
     window = CommandWindow(10)
     assert window.consume(0, 1)
-    assert window.grant(65535, 1) == 10
-    assert window.grant(5, 1) == 0
+    assert window.grant(65535) == 10
+    assert window.grant(5) == 0
 
 
 @given(st.integers(0, 1 << 64))
@@ -108,15 +135,15 @@ def test_far_ids_are_refused_without_work(message_id):
 
 def test_id_that_is_never_used_stops_the_grants():
     window = CommandWindow(8)
-    window.grant(7, 1)
+    window.grant(7)
     used = 1
     for _ in range(100):
         if window.consume(used, 1):
             used += 1
-            window.grant(8, 1)
+            window.grant(8)
     assert used <= 16
     assert window.consume(0, 1)
-    assert window.grant(8, 1) > 0
+    assert window.grant(8) > 0
 
 
 @pytest.mark.parametrize("payload, response, charge", [
