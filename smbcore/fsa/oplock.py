@@ -249,6 +249,7 @@ class Oplocks:
             self.holders.append(holder)
         elif not holder.breaking and granted == wanted and granted & holder.caching == holder.caching:
             holder.caching = granted
+        holder.listener = listener  # that of before may be about to go, with an open that is closing
         self._join(holder, opener)
         return OplockGrant(OplockLevel.GRANULAR, CACHING[holder.caching], holder.breaking)
 

@@ -14,10 +14,11 @@ from smbcore.server.promises import RENEW_AFTER
 from smbcore.server.trust import Trust
 from smbcore.state.errors import StateUnavailableError
 from smbcore.wire.close import CloseRequest
+from smbcore.wire.create import OPLOCK_LEASE
 from smbcore.wire.lock import LOCK_EXCLUSIVE, LOCK_FAIL_IMMEDIATELY, LOCK_UNLOCK, LockElement, LockRequest
 from smbcore.wire.set_info import SetInfoRequest
 from smbcore.wire.write import WriteRequest
-from tests.protocol.durable import OTHER_CLIENT, connected, cut, durable, plain, reclaimed
+from tests.protocol.durable import KEY, OTHER_CLIENT, connected, cut, durable, lease, plain, reclaimed
 from tests.protocol.steps import create_request, next_break, opened, turn
 
 EXCLUSIVE = LOCK_EXCLUSIVE | LOCK_FAIL_IMMEDIATELY
@@ -103,6 +104,24 @@ def lock(file_id, offset, flags=EXCLUSIVE):
 
 
 # -- opening and closing --
+
+
+async def test_a_lease_that_is_taken_up_again_while_its_last_handle_closes_is_heard_of(manual, database):
+    """1 the last handle of a lease closes, which the database has to know first  2 the client opens the file again
+    under the same key  3 the first handle has closed  4 another client opens: the break reaches the new handle.
+    """
+    raw, file_id = await stored(manual, database, "always", persistent=True)
+    closing = await raw.begin(CloseRequest(file_id))
+    await turn()
+    again = await raw.begin(create_request("file.txt", oplock=OPLOCK_LEASE, contexts=[lease()]))
+    (await again.response()).expect()
+    await held_back(database, closing)
+    other = await connected(manual, "always", guid=OTHER_CLIENT)
+    opening = await other.begin(create_request("file.txt"))
+    notice = (await next_break(raw)).body
+    assert (notice.lease_key, notice.new_lease_state) == (KEY, RH)
+    (await raw.acknowledge_lease_break(KEY, RH)).expect()
+    (await opening.response()).expect()
 
 
 async def test_a_durable_open_does_not_wait(manual, database):
