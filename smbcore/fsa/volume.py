@@ -248,8 +248,10 @@ class Volume:
             return
         oplocks.release(opened)
         if opened.is_directory and not oplocks.holders:
-            self._directory_oplocks.pop(opened.node.path, None)
-            self.local.end(self._observations.pop(opened.stream_state, None))
+            path, stream = opened.node.path, opened.stream_state
+            if self._directory_oplocks.get(path) is stream:  # and not of a new directory of that name
+                del self._directory_oplocks[path]
+            self.local.end(self._observations.pop(stream, None))
 
     # -- telling of changes --
     @property
