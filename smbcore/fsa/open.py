@@ -560,8 +560,10 @@ class Open:
         self.node.close()
 
     async def undo_creation(self) -> None:
-        """Take back a file that was created for this open, because giving it what was asked for failed."""
-        self.delete_on_close = True
-        if self.node.stream:
+        """Take back a file that was created for this open, because giving it what was asked for failed; one that
+        somebody else has open by now stays.
+        """
+        self.delete_on_close = not self.is_shared
+        if self.node.stream and not self.is_shared:
             self.file.deleting = {self.node.path}
         await self.close()

@@ -199,7 +199,8 @@ async def _admit(volume: Volume, p: OpenParameters, node: Node, seen: Look, gran
             try:
                 await overwrite.replace_content(opened, p, seen[0])
             except BaseException:
-                opened.discard()
+                opened.delete_on_close = False  # the client never had it; what others marked goes with its last open
+                await opened.close()
                 raise
         return opened
 
