@@ -350,6 +350,14 @@ class Node(ABC):
         """Release the node. Idempotent; raises nothing."""
 
 
+Check = Callable[[Hashable | None], None]
+"""Decides once more whether a name may change, by the key of the file that is replaced, None where there is none."""
+
+
+def unchecked(_replaced: Hashable | None) -> None:
+    """Let a name change whatever it replaces."""
+
+
 class Backend(ABC):
     """One volume: a tree of files under a root that no path, link or rename can leave."""
 
@@ -383,9 +391,10 @@ class Backend(ABC):
         """
 
     @abstractmethod
-    async def rename(self, node: Node, new_parent: Node, name: str, *, replace: bool) -> None:
+    async def rename(self, node: Node, new_parent: Node, name: str, *, replace: bool, check: Check = unchecked) -> None:
         """Move `node` (file or directory) to `name` under `new_parent`, atomically.
 
+        check   called right before, so that nothing suspends between that and the move; what it raises is raised
         Errors: OBJECT_NAME_COLLISION name exists and not replace;  NOT_SAME_DEVICE;  ACCESS_DENIED replace and the
                 target is a directory;  OBJECT_NAME_NOT_FOUND the link of `node` is gone.
         Before: FSA has checked access, sharing and opens of a replaced target.  A change of case only is allowed.
@@ -400,8 +409,8 @@ class Backend(ABC):
         """
 
     @abstractmethod
-    async def link(self, node: Node, new_parent: Node, name: str, *, replace: bool) -> None:
-        """Make a hard link to `node`.  Errors as `rename`; FILE_IS_A_DIRECTORY; TOO_MANY_LINKS."""
+    async def link(self, node: Node, new_parent: Node, name: str, *, replace: bool, check: Check = unchecked) -> None:
+        """Make a hard link to `node`.  `check` and errors as `rename`; FILE_IS_A_DIRECTORY; TOO_MANY_LINKS."""
 
     @abstractmethod
     async def remove(self, node: Node) -> None:

@@ -269,6 +269,7 @@ async def _create(volume: Volume, p: OpenParameters, target: Target, desired: in
     directory = bool(p.create_options & c.FILE_DIRECTORY_FILE) and not target.stream
     _check_creation(volume, p, target, desired, directory=directory)
     parent = await open_parent(volume, names)
+    volume.passing.add(parent)
     try:
         info, descriptor = parent.look()
         if info.reparse_tag:
@@ -297,6 +298,7 @@ async def _create(volume: Volume, p: OpenParameters, target: Target, desired: in
                 return None
             raise
     finally:
+        volume.passing.discard(parent)
         parent.close()
     return await _finish_creation(volume, p, target, desired, node, gone)
 

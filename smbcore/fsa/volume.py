@@ -68,6 +68,7 @@ class Volume:
     held_back  who waits for the clients of reserved opens
     opens      every open, for listing and for closing all;  reserved  those of them whose clients are away
     table      who has what open, by file
+    passing    directories that something is being put into; they follow a rename like open ones
     notifier   the watches
     local      changes that other processes make
     tunnel     names that went lately;  tokens  what clients may copy by naming it
@@ -92,6 +93,7 @@ class Volume:
         self.opens: set[Open] = set()
         self.reserved: set[Open] = set()
         self.held_back: list[asyncio.Future[bool]] = []
+        self.passing: set[Node] = set()
         self.notifier = Notifier()
         self.security = SecurityCache(config.default_security, canonical=config.canonical_inheritance)
         self.local = LocalChanges(self)
@@ -326,7 +328,11 @@ class Volume:
                 stream.oplocks.break_read_caching(None)
 
     def directory_moved(self, old: tuple[str, ...], new: tuple[str, ...]) -> None:
-        """Let watches and leases follow a renamed directory."""
+        """Let watches, leases and what is being put into it follow a renamed directory."""
+        depth = len(old)
+        for node in self.passing:
+            if node.path[:depth] == old:
+                node.path = new + node.path[depth:]  # type: ignore[misc]  # a slot of every implementation
         self.notifier.moved(old, new)
         stream = self._directory_oplocks.pop(old, None)
         if stream is not None:

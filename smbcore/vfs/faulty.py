@@ -17,7 +17,19 @@ from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from smbcore.fsa.backend import Backend, Guard, LocalChange, Node, NodeInfo, Observation, StreamInfo, Survey, VolumeInfo
+from smbcore.fsa.backend import (
+    Backend,
+    Check,
+    Guard,
+    LocalChange,
+    Node,
+    NodeInfo,
+    Observation,
+    StreamInfo,
+    Survey,
+    VolumeInfo,
+    unchecked,
+)
 from smbcore.nt.status import NtError, Status
 
 T = TypeVar("T")
@@ -320,17 +332,17 @@ class FaultyBackend(Backend):
             await self.inner.create(into, name, directory=directory, attributes=attributes, security=security)
         )
 
-    async def rename(self, node: Node, new_parent: Node, name: str, *, replace: bool) -> None:
+    async def rename(self, node: Node, new_parent: Node, name: str, *, replace: bool, check: Check = unchecked) -> None:
         await self.schedule.meet("rename", node.path)
-        await self.inner.rename(unwrap(node), unwrap(new_parent), name, replace=replace)
+        await self.inner.rename(unwrap(node), unwrap(new_parent), name, replace=replace, check=check)
 
     async def rename_stream(self, node: Node, name: str, *, replace: bool) -> None:
         await self.schedule.meet("rename_stream", node.path)
         await self.inner.rename_stream(unwrap(node), name, replace=replace)
 
-    async def link(self, node: Node, new_parent: Node, name: str, *, replace: bool) -> None:
+    async def link(self, node: Node, new_parent: Node, name: str, *, replace: bool, check: Check = unchecked) -> None:
         await self.schedule.meet("link", node.path)
-        await self.inner.link(unwrap(node), unwrap(new_parent), name, replace=replace)
+        await self.inner.link(unwrap(node), unwrap(new_parent), name, replace=replace, check=check)
 
     async def remove(self, node: Node) -> None:
         await self.schedule.meet("remove", node.path)

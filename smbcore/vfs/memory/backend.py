@@ -7,7 +7,7 @@ import itertools
 from collections import ChainMap
 from collections.abc import Sequence
 
-from smbcore.fsa.backend import Backend, Node, Survey, VolumeInfo
+from smbcore.fsa.backend import Backend, Check, Node, Survey, VolumeInfo, unchecked
 from smbcore.nt.attributes import FILE_ATTRIBUTE_DIRECTORY, FILE_ATTRIBUTE_NORMAL
 from smbcore.nt.clock import Clock
 from smbcore.nt.errors import WireError
@@ -111,13 +111,14 @@ class MemoryBackend(Backend):
         self._add_link(into, name, file)
         return self.node(file, (*parent.path, name), file.main)
 
-    async def rename(self, node: Node, new_parent: Node, name: str, *, replace: bool) -> None:
+    async def rename(self, node: Node, new_parent: Node, name: str, *, replace: bool, check: Check = unchecked) -> None:
         self.check_writable()
         into = self._directory(new_parent)
         link = self._link_of(node)
         target = self._target(into, name, link, replace=replace)
         if self._is_below(into, link.file):
             raise NtError(Status.INVALID_PARAMETER, "a directory cannot move below itself")
+        check(None if target is None else target.file.file_id)
         if target is not None:
             self._drop_link(target)
         self._detach(link)
@@ -140,7 +141,7 @@ class MemoryBackend(Backend):
         stream.name = own.stream = name
         file.streams[self.fold(name)] = stream
 
-    async def link(self, node: Node, new_parent: Node, name: str, *, replace: bool) -> None:
+    async def link(self, node: Node, new_parent: Node, name: str, *, replace: bool, check: Check = unchecked) -> None:
         self.check_writable()
         if self._own(node).file.is_directory:
             raise NtError(Status.FILE_IS_A_DIRECTORY, "no hard links to directories")
@@ -151,6 +152,7 @@ class MemoryBackend(Backend):
                 return
             raise NtError(Status.OBJECT_NAME_COLLISION, f"{name!r} exists")
         target = self._target(into, name, link, replace=replace)
+        check(None if target is None else target.file.file_id)
         if target is not None:
             self._drop_link(target)
         self._add_link(into, name, link.file)

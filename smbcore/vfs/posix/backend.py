@@ -22,7 +22,7 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from smbcore.fsa.backend import Backend, LocalChange, Node, Observation, Survey, VolumeInfo
+from smbcore.fsa.backend import Backend, Check, LocalChange, Node, Observation, Survey, VolumeInfo, unchecked
 from smbcore.nt.status import NtError, Status
 from smbcore.vfs.common import MAX_LINK_HOPS, link_target
 from smbcore.vfs.posix import changes, names, probe, snapshots, xattr
@@ -172,16 +172,16 @@ class PosixBackend(Backend):
         into = self._own(parent)
         return await changes.create(self, into, name, directory=directory, attributes=attributes, security=security)
 
-    async def rename(self, node: Node, new_parent: Node, name: str, *, replace: bool) -> None:
-        await changes.rename(self, self._own(node), self._own(new_parent), name, replace=replace)
+    async def rename(self, node: Node, new_parent: Node, name: str, *, replace: bool, check: Check = unchecked) -> None:
+        await changes.rename(self, self._own(node), self._own(new_parent), name, replace=replace, check=check)
 
     async def rename_stream(self, node: Node, name: str, *, replace: bool) -> None:
         if not isinstance(node, StreamNode):
             raise NtError(Status.INVALID_PARAMETER, "not a stream")
         self.streams.rename(node, name, replace=replace)
 
-    async def link(self, node: Node, new_parent: Node, name: str, *, replace: bool) -> None:
-        await changes.link(self, self._own(node), self._own(new_parent), name, replace=replace)
+    async def link(self, node: Node, new_parent: Node, name: str, *, replace: bool, check: Check = unchecked) -> None:
+        await changes.link(self, self._own(node), self._own(new_parent), name, replace=replace, check=check)
 
     async def remove(self, node: Node) -> None:
         if isinstance(node, StreamNode):

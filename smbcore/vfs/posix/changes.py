@@ -25,6 +25,7 @@ from smbcore.vfs.posix.node import PosixNode
 from smbcore.vfs.posix.xattr import Stored
 
 if TYPE_CHECKING:
+    from smbcore.fsa.backend import Check
     from smbcore.vfs.posix.backend import PosixBackend
     from smbcore.vfs.posix.directory import NameChange
 
@@ -59,7 +60,9 @@ async def create(
     return node
 
 
-async def rename(backend: PosixBackend, node: PosixNode, new_parent: PosixNode, name: str, *, replace: bool) -> None:
+async def rename(
+    backend: PosixBackend, node: PosixNode, new_parent: PosixNode, name: str, *, replace: bool, check: Check
+) -> None:
     """Do `Backend.rename`."""
     raw, target = await _target(backend, new_parent, name)
     with _link_of(backend, node) as (directory, old):
@@ -70,6 +73,7 @@ async def rename(backend: PosixBackend, node: PosixNode, new_parent: PosixNode, 
                 replaced = os.stat(target, dir_fd=new_parent.descriptor, follow_symlinks=False)
             else:
                 target, replaced = None, None
+            check(None if replaced is None else (replaced.st_dev, replaced.st_ino))
             leaving = backend.name_change(directory)
             entering = leaving if same_directory else backend.name_change(new_parent.descriptor)
             _move(directory, old, new_parent.descriptor, raw, target, node)
@@ -81,7 +85,9 @@ async def rename(backend: PosixBackend, node: PosixNode, new_parent: PosixNode, 
     node.path = (*new_parent.path, name)
 
 
-async def link(backend: PosixBackend, node: PosixNode, new_parent: PosixNode, name: str, *, replace: bool) -> None:
+async def link(
+    backend: PosixBackend, node: PosixNode, new_parent: PosixNode, name: str, *, replace: bool, check: Check
+) -> None:
     """Do `Backend.link`."""
     backend.check_writable()
     if node.is_directory:
@@ -92,13 +98,20 @@ async def link(backend: PosixBackend, node: PosixNode, new_parent: PosixNode, na
         try:
             change = backend.name_change(new_parent.descriptor)
             if target is None:
+                check(None)
                 os.link(old, raw, src_dir_fd=directory, dst_dir_fd=new_parent.descriptor, follow_symlinks=False)
                 change.done(added=name)
             else:
                 _check_replace(new_parent.descriptor, target, name, replace=replace)
                 if target == old and _is_same(directory, new_parent.descriptor):
                     return
-                replaced = _link_over(backend, node, (directory, old), new_parent.descriptor, target, raw)
+                there = os.stat(target, dir_fd=new_parent.descriptor, follow_symlinks=False)
+                check((there.st_dev, there.st_ino))
+                if (there.st_dev, there.st_ino) != node.key:
+                    replaced = there
+                    _link_over(backend, (directory, old), new_parent.descriptor, target)
+                if target != raw:
+                    _rename_free(new_parent.descriptor, target, new_parent.descriptor, raw)
                 change.done(removed=[decode(target)], added=name)
         except OSError as error:
             raise _parent_error(error, f"link {name!r}") from error
@@ -314,28 +327,17 @@ def _note_move(node: PosixNode, name: str, leaving: NameChange, entering: NameCh
         entering.done(removed=replaced, added=name)
 
 
-def _link_over(
-    backend: PosixBackend, node: PosixNode, link: tuple[int, bytes], into: int, target: bytes, raw: bytes
-) -> os.stat_result | None:
-    """Put a link in the place of `target` in one step, by way of a name in the stream store. Raises OSError.
-
-    Returns the status of the replaced file, None where it was a link of the same file.
-    """
-    replaced = os.stat(target, dir_fd=into, follow_symlinks=False)
-    is_other = (replaced.st_dev, replaced.st_ino) != node.key
-    if is_other:
-        directory, old = link
-        store = backend.side.directory()
-        temporary = b"l" + os.urandom(8).hex().encode()
-        os.link(old, temporary, src_dir_fd=directory, dst_dir_fd=store, follow_symlinks=False)
-        try:
-            os.rename(temporary, target, src_dir_fd=store, dst_dir_fd=into)
-        except OSError:
-            os.unlink(temporary, dir_fd=store)
-            raise
-    if target != raw:
-        _rename_free(into, target, into, raw)
-    return replaced if is_other else None
+def _link_over(backend: PosixBackend, link: tuple[int, bytes], into: int, target: bytes) -> None:
+    """Put a link in the place of `target` in one step, by way of a name in the stream store. Raises OSError."""
+    directory, old = link
+    store = backend.side.directory()
+    temporary = b"l" + os.urandom(8).hex().encode()
+    os.link(old, temporary, src_dir_fd=directory, dst_dir_fd=store, follow_symlinks=False)
+    try:
+        os.rename(temporary, target, src_dir_fd=store, dst_dir_fd=into)
+    except OSError:
+        os.unlink(temporary, dir_fd=store)
+        raise
 
 
 def _parent_error(error: OSError, why: str) -> NtError:
