@@ -25,30 +25,31 @@ _MULTI_CHANNEL: Final = DIALECT_300
 
 
 def binding_channel(rq: SmbRequest) -> SmbChannel:
-    """Return the channel that a SESSION_SETUP with the binding flag makes, or goes on making.
+    """Return the channel that a SESSION_SETUP with the binding flag makes, or goes on making; each leg is checked.
 
+    One that is refused ends the exchange.
     Raises USER_SESSION_DELETED, ACCESS_DENIED, REQUEST_OUT_OF_SEQUENCE, REQUEST_NOT_ACCEPTED, INVALID_PARAMETER,
     NETWORK_SESSION_EXPIRED, NOT_SUPPORTED, INSUFFICIENT_RESOURCES.
     """
     connection = rq.connection
     session = rq.server.sessions.get(rq.session_id)
+    started = connection.bindings.pop(rq.session_id, None)
     multi_channel = connection.dialect >= _MULTI_CHANNEL and rq.server.config.multi_channel
     if session is None:
-        connection.bindings.pop(rq.session_id, None)
         if not multi_channel:
             raise NtError(Status.REQUEST_NOT_ACCEPTED, "no multi-channel")
         raise NtError(Status.USER_SESSION_DELETED, f"no session {rq.session_id:#x} to bind to")
     verify(rq, session)
-    started = connection.bindings.get(rq.session_id)
-    if started is not None and started.session is session:
-        return started
     check_algorithms(session.signer, connection.signing_algorithm)
     if not multi_channel:
         raise NtError(Status.REQUEST_NOT_ACCEPTED, "no multi-channel")
     check_connection(session, connection, signed=rq.signed)
     check_session(session, connection)
-    channel = connection.bindings[rq.session_id] = SmbChannel(session, connection)
-    channel.binding = True
+    channel = started
+    if channel is None or channel.session is not session:
+        channel = SmbChannel(session, connection)
+        channel.binding = True
+    connection.bindings[rq.session_id] = channel
     return channel
 
 

@@ -15,7 +15,7 @@ from smbcore.proto.signing import Signer
 from smbcore.server.config import Limits
 from smbcore.wire.session_setup import FLAG_BINDING
 from tests.memory_server import OTHER_PASSWORD, OTHER_USER, PASSWORD, USER
-from tests.protocol.steps import SIGNED, WRONGLY_SIGNED, only, opened
+from tests.protocol.steps import SIGNED, UNSIGNED, WRONGLY_SIGNED, only, opened
 
 HMAC, CMAC, GMAC = 0, 1, 2
 GUID = b"client guid 1234"
@@ -100,6 +100,16 @@ async def test_every_leg_of_a_binding_is_signed(server):
     assert (await exchange.leg()).status is Status.ACCESS_DENIED
 
 
+async def test_a_later_leg_of_a_binding_that_is_not_signed(server):
+    """Step 4 holds for each of them"""
+    session, other = await two(server, CMAC, CMAC)
+    exchange = SetupExchange(other.connection, alice(), session=session.session, bind=True)
+    assert (await exchange.leg()).status is Status.MORE_PROCESSING_REQUIRED
+    exchange.how = UNSIGNED
+    assert (await exchange.leg()).status is Status.INVALID_PARAMETER
+    assert len(server.server.sessions[session.session.session_id].channels) == 1
+
+
 async def test_channels_of_a_session_are_bounded(make):
     server = make(limits=Limits(channels_per_session=2))
     session, other = await two(server, GMAC, GMAC)
@@ -108,6 +118,16 @@ async def test_channels_of_a_session_are_bounded(make):
     with pytest.raises(NtError) as error:
         await bind(third.connection, session.session, alice())
     assert error.value.status is Status.INSUFFICIENT_RESOURCES
+
+
+async def test_channels_that_are_bound_at_the_same_time_are_bounded_too(make):
+    server = make(limits=Limits(channels_per_session=2))
+    session, other = await two(server, GMAC, GMAC)
+    third = await server.negotiated(signing(GMAC), client_guid=GUID)
+    exchanges = [SetupExchange(raw.connection, alice(), session=session.session, bind=True) for raw in (other, third)]
+    for status in ([Status.MORE_PROCESSING_REQUIRED] * 2, [Status.SUCCESS, Status.INSUFFICIENT_RESOURCES]):
+        assert [(await exchange.leg()).status for exchange in exchanges] == status
+    assert len(server.server.sessions[session.session.session_id].channels) == 2
 
 
 async def test_a_signed_request_for_a_session_elsewhere_is_answered_signed(server):
