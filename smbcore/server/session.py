@@ -203,7 +203,9 @@ class SmbSession:
         channel = self.channels.pop(connection, None)
         if channel is not None and connection.channels.get(self.wire_id) is channel:
             del connection.channels[self.wire_id]
-        if not self.channels:
+        if self.channels:
+            self.server.session_changed(self)
+        else:
             self.close()
 
     def keep_orphan(self, rq: SmbRequest) -> bool:

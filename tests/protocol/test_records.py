@@ -8,13 +8,14 @@ import logging
 import pytest
 
 from smbcore.auth.initiator import Initiator
-from smbcore.client.session import SetupExchange
+from smbcore.client.session import SetupExchange, bind
 from smbcore.nt.create import FILE_OPEN_IF
 from smbcore.nt.status import NtError, Status
 from smbcore.state.errors import StateUnavailableError
 from smbcore.wire.header import Opcode
 from smbcore.wire.tree_connect import TreeConnectRequest
 from tests.memory_server import PASSWORD, USER
+from tests.protocol.durable import request
 from tests.protocol.steps import create_request, opened, turn
 
 DATA = r"\\server\data"
@@ -25,7 +26,7 @@ class Records:
 
     def __init__(self) -> None:
         self.rows: dict[tuple[str, int], object] = {}
-        self.stored: list[str] = []
+        self.written: list[str] = []
         self.gate = asyncio.Event()
         self.gate.set()
         self.available = True
@@ -45,7 +46,10 @@ class Records:
         if not self.available:
             raise StateUnavailableError("no database")
         source.row()
-        self.stored.append(kind)
+        self.written.append(kind)
+
+    async def stored(self, kind: str, keys: list[int]) -> None:
+        await self.gate.wait()
 
     def kinds(self) -> list[str]:
         return sorted(kind for kind, _ in self.rows)
@@ -82,7 +86,7 @@ async def test_session_is_stored_before_its_client_hears_of_it(server, records):
     assert records.kinds() == ["session"]
     records.gate.set()
     exchange.finish(await last)
-    assert records.stored == ["session"]
+    assert records.written == ["session"]
 
 
 async def test_tree_connect_is_stored_before_its_client_hears_of_it(server, records):
@@ -90,9 +94,9 @@ async def test_tree_connect_is_stored_before_its_client_hears_of_it(server, reco
     assert not pending.final.done()
     records.gate.set()
     tree = raw.on_tree(await pending.response())
-    assert records.stored == ["session", "tcon"]
+    assert records.written == ["session", "tcon"]
     await opened(tree)
-    assert records.stored == ["session", "tcon"]
+    assert records.written == ["session", "tcon"]
 
 
 async def test_no_interim_response_is_sent_meanwhile(server, records):
@@ -188,10 +192,46 @@ async def test_tree_connect_that_is_ended_meanwhile_is_not_promised(server, reco
     assert records.kinds() == ["session"]
 
 
+async def test_an_open_that_is_closed_meanwhile_is_not_promised(server, records):
+    raw = await server.tree("always")
+    records.gate.clear()
+    pending = await raw.begin(create_request("a", contexts=[request(persistent=True)]))
+    await turn()
+    (await raw.tree_disconnect()).expect()
+    records.gate.set()
+    assert (await pending.response()).status is Status.NETWORK_NAME_DELETED
+    assert records.kinds() == ["session"]
+    assert not server.volumes["always"].opens
+
+
+async def test_an_open_that_is_kept_meanwhile_stays_promised(server, records):
+    raw = await server.tree("always")
+    records.gate.clear()
+    pending = await raw.begin(create_request("a", contexts=[request(persistent=True)]))
+    await turn()
+    (await raw.logoff()).expect()
+    records.gate.set()
+    (await pending.response()).expect()
+    assert records.kinds() == ["open"]
+    assert len(server.server.disconnected) == 1
+
+
 async def test_second_proof_of_the_same_user_does_not_wait(server, records):
     from smbcore.client.session import reauthenticate
 
     raw = await server.tree()
     records.gate.clear()
     await reauthenticate(raw.connection, raw.session, Initiator(USER, PASSWORD))
-    assert records.stored == ["session", "tcon"]
+    assert records.written == ["session", "tcon"]
+
+
+async def test_a_channel_that_is_lost_shows(server, records):
+    raw = await server.session()
+    other = await server.negotiated(client_guid=raw.connection.client_guid)
+    await bind(other.connection, raw.session, Initiator(USER, PASSWORD))
+    records.rows.clear()
+    raw.connection.close()
+    await turn()
+    ((kind, _), session) = next(iter(records.rows.items()))
+    assert kind == "session"
+    assert session.row()["channels"] == 1

@@ -143,6 +143,8 @@ async def successful_open(plan: CreatePlan) -> CreateResponse:
         context.after_open(plan)
     for step in plan.last:
         await step()
+    if open_.closed and (open_.record is None or open_.record.holder is open_):  # and not kept for its client
+        raise NtError(Status.NETWORK_NAME_DELETED, "the open was closed while its record was stored")
     return response(plan)
 
 

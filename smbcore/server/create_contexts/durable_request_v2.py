@@ -122,8 +122,9 @@ class DurableRequestV2(ContextHandler):
         return min(self._request.timeout or default, MAX_TIMEOUT_MS)
 
     def undo(self, plan: CreatePlan) -> None:
-        """The request is not being worked on any more."""
+        """The request is not being worked on any more. Idempotent: another one of its name may have begun since."""
         if self._begun:
+            self._begun = False
             plan.rq.server.index.end(plan.rq.connection.client_guid, self._request.create_guid)
 
     def reply(self, plan: CreatePlan) -> bytes | None:
