@@ -15,7 +15,6 @@ from smbcore.nt import filetime
 from smbcore.nt.sid import ADMINISTRATORS, SYSTEM, Sid
 from smbcore.state import accounts, configuration, shares
 from smbcore.state.configuration import ShareConfig, ShareOptions
-from smbcore.state.options import dump
 from smbcore.state.quotas import NO_LIMIT, ShareQuota, format_entries, parse_entries
 
 _MIB = 1 << 20
@@ -141,17 +140,16 @@ def _change(work: Work, name: str, owner: str, wanted: QuotaChange | None, expec
     with work.change(deed) as connection:
         share = _find(connection, name)
         sid = _sid_of(connection, owner)
-        entries = parse_entries(share.options.quota_entries)
-        if wanted is None:
-            if entries.pop(sid, None) is None:
+
+        def change(options: ShareOptions) -> dict[str, Any]:
+            entries = parse_entries(options.quota_entries)
+            if wanted is not None:
+                entries[sid] = _entry(sid, wanted, filetime.from_datetime(work.now))
+            elif entries.pop(sid, None) is None:
                 raise not_found("quota", owner)
-        else:
-            entries[sid] = _entry(sid, wanted, filetime.from_datetime(work.now))
-        options = {"quota_entries": list(format_entries(entries.values()))}
-        shares.change_share(
-            connection, share.id, {"options": _with(share.options, options)}, now=work.now,
-            expected_version=expected_version,
-        )  # fmt: skip
+            return {"quota_entries": format_entries(entries.values())}
+
+        shares.change_quotas(connection, share.id, change, now=work.now, expected_version=expected_version)
     return work.reload()
 
 
@@ -164,10 +162,6 @@ def _entry(sid: Sid, wanted: QuotaChange, now: int) -> ShareQuota:
         return ShareQuota(sid, threshold, limit, now)
     except ValueError as error:
         raise invalid("limit", f"{str(error).capitalize()}.") from error
-
-
-def _with(options: ShareOptions, changes: Mapping[str, Any]) -> dict[str, Any]:
-    return {**dump(options), **changes}
 
 
 def _sid_of(connection: Connection, owner: str) -> Sid:

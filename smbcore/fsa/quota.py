@@ -18,10 +18,10 @@ from smbcore.nt.sid import ADMINISTRATORS, Sid
 from smbcore.nt.status import NtError, Status
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from smbcore.fsa.open import Open
-    from smbcore.fsa.volume import Volume
+    from smbcore.fsa.volume import ChangeOfRules, Volume
     from smbcore.nt.token import Token
 
 MOST_USERS = 10_000
@@ -179,13 +179,9 @@ def _signed(value: int) -> int:
     return value
 
 
-async def _change(volume: Volume, change: Callable[[SpaceRules], SpaceRules]) -> None:
-    """Store the rules as `change` makes them, then go by them; one change after the other, or one would undo another.
-
-    The size limit is not the clients' to set, and may be another one by the time that the rules are stored.
-    """
-    async with volume.rules_change:
-        rules = change(volume.config.space)
-        if volume.keep_rules is not None:
-            await volume.keep_rules(rules)
-        volume.set_space_rules(replace(rules, size_limit=volume.config.space.size_limit))
+async def _change(volume: Volume, change: ChangeOfRules) -> None:
+    """Store the rules as `change` makes them, then go by them."""
+    if volume.keep_rules is not None:
+        await volume.keep_rules(change)
+    else:
+        volume.set_space_rules(change(volume.config.space))

@@ -58,8 +58,11 @@ _QUOTA_ATTRIBUTES = FILE_ATTRIBUTE_HIDDEN | FILE_ATTRIBUTE_SYSTEM | FILE_ATTRIBU
 _LEAVING_AS_IT_IS = frozenset({c.FILE_OPEN, c.FILE_OPEN_IF})
 
 
-KeepRules = Callable[[SpaceRules], Awaitable[None]]
-"""Stores rules of space; raises NtError where that cannot be."""
+ChangeOfRules = Callable[[SpaceRules], SpaceRules]
+"""Makes new rules of space of those there are, which may be called in any thread; raises NtError where it cannot."""
+
+KeepRules = Callable[[ChangeOfRules], Awaitable[None]]
+"""Changes the rules as they are stored, and lets the volume go by them; raises NtError where that cannot be."""
 
 
 class Volume:
@@ -75,8 +78,7 @@ class Volume:
     compresses the store compresses files with the attribute COMPRESSED
     snapshots  the earlier versions of the volume;  is_snapshot  this is one of them, the one of `snapshot_time`
     space      what the files take, None where that need not be known
-    keep_rules stores rules of space that a client changed, so that they outlive the volume
-    rules_change  held by the client that changes them
+    keep_rules changes rules of space for a client, so that they outlive the volume; None where nothing does
     changes    counts changes of metadata or data, so that what was read before can be told from fresh
     read_only  every change is refused, by configuration or by the store
     """
@@ -114,7 +116,6 @@ class Volume:
         self._hidden: list[Pattern] = [Pattern(name) for name in config.hide_files]
         self.space: Space | None = Space(self, config.space) if config.space.counts else None
         self.keep_rules: KeepRules | None = None
-        self.rules_change = asyncio.Lock()
         self._directory_oplocks: dict[tuple[str, ...], StreamState] = {}
         self._observations: dict[StreamState, Observation | None] = {}
 

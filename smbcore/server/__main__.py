@@ -28,9 +28,10 @@ from smbcore.control.server import ControlServer
 from smbcore.fsa.offload import TokenTable
 from smbcore.nt import filetime
 from smbcore.nt.clock import SystemClock
-from smbcore.server import configure, management, survival
+from smbcore.server import configure, survival
 from smbcore.server.accounts import AccountStore
 from smbcore.server.listeners.tcp import TcpListener, listen
+from smbcore.server.management import Management
 from smbcore.server.rules_keeper import keeping_rules
 from smbcore.server.server import SmbServer
 from smbcore.server.trust import Trust
@@ -96,6 +97,7 @@ class Core:
         self._directory = DataDirectory(options.data.absolute())
         self._engine: Engine
         self._key: KeyFile
+        self._management: Management
         self._listeners: list[TcpListener] = []
         self._clock = SystemClock()
         self._stop = asyncio.Event()
@@ -114,10 +116,9 @@ class Core:
         )  # fmt: skip
         server = self._make_server(configuration, mirror)
         started_at = filetime.to_datetime(self._clock.now()).isoformat()
-        control = ControlServer(
-            self._directory.control_socket,
-            management.Management(server, self._reload, Pong(settings.node_id, boot_id, SOFTWARE, started_at)).handle,
-        )
+        pong = Pong(settings.node_id, boot_id, SOFTWARE, started_at)
+        self._management = Management(server, self._load, pong)
+        control = ControlServer(self._directory.control_socket, self._management.handle)
         mirror.on_flushed(control.publish)
         await control.start()  # refuses a second core of this data directory, before that touches its rows
         try:
@@ -156,7 +157,7 @@ class Core:
             reason = str(error.orig if isinstance(error, DBAPIError) else error).partition("\n")[0]
             raise StartError(f"the database {url} cannot be used: {reason}") from error
 
-    async def _reload(self) -> Configuration:
+    async def _load(self) -> Configuration:
         return await asyncio.to_thread(load_configuration, self._engine, self._key)
 
     def _make_server(self, configuration: Configuration, mirror: Mirror) -> SmbServer:
@@ -168,7 +169,7 @@ class Core:
         def open_volume(share: ShareConfig, folder: PersonalFolder | None = None) -> Volume:
             timeout = config.break_timeout
             volume = configure.open_posix_volume(share, self._clock, timeout, tokens, programs, folder)
-            return keeping_rules(volume, share, self._engine, self._clock)
+            return keeping_rules(volume, share, self._engine, self._clock, self._management.reload)
 
         server = SmbServer(
             config,

@@ -114,7 +114,7 @@ def volume_config(share: ShareConfig, break_timeout: float) -> VolumeConfig:
         rename_beside_delete=options.rename_beside_delete,
         delayed_write_time=_WRITE_TIME_DELAY if options.delayed_write_time else 0.0,
         break_timeout=break_timeout,
-        space=space.rules(share),
+        space=space.rules(share.options),
     )
 
 

@@ -80,10 +80,15 @@ class Management:
     async def _ping(self, _message: Ping) -> Message:
         return self._pong
 
-    async def _reload(self, _message: ReloadConfiguration) -> Message:
+    async def reload(self) -> Configuration:
+        """Install the stored configuration, and return it.  Raises what loading it raises."""
         async with self._reloading:  # or one that was read earlier could be installed later, and undo a change
             configuration = await self._load()
             apply(self._server, configuration)
+        return configuration
+
+    async def _reload(self, _message: ReloadConfiguration) -> Message:
+        configuration = await self.reload()
         return Done(count=len(configuration.shares))
 
     async def _disconnect_session(self, message: DisconnectSession) -> Message:

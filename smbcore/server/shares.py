@@ -161,7 +161,7 @@ def _retune(volume: Volume, config: ShareConfig) -> None:
     """Give an open volume what may change while it is in use; opens keep the access that they were granted."""
     volume.config = replace(volume.config, read_only=config.read_only, access_based_enumeration=config.abe)
     volume.read_only = config.read_only or volume.volume_info().read_only
-    rules = space.rules(config)
+    rules = space.rules(config.options)
     if rules != volume.config.space:
         volume.set_space_rules(rules)
 

@@ -9,7 +9,7 @@ from smbcore.fsa.space_rules import QuotaEntry, SpaceRules
 from smbcore.state.quotas import ShareQuota, format_entries, parse_entries
 
 if TYPE_CHECKING:
-    from smbcore.state.configuration import ShareConfig, ShareOptions
+    from smbcore.state.configuration import ShareOptions
 
 _MIB: Final = 1 << 20
 _OFF: Final[dict[str, Any]] = {
@@ -22,9 +22,8 @@ def without_rules(options: ShareOptions) -> ShareOptions:
     return replace(options, **_OFF)
 
 
-def rules(config: ShareConfig) -> SpaceRules:
-    """Return what a share allows."""
-    options = config.options
+def rules(options: ShareOptions) -> SpaceRules:
+    """Return what a share with these options allows."""
     return SpaceRules(
         size_limit=options.size_limit_mib * _MIB or None,
         tracks=options.quota != "off",

@@ -6,7 +6,7 @@ the outbox.  The core must be told to reload afterwards.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -135,14 +135,22 @@ def change_share(
     return get_share(connection, share_id)
 
 
-def change_quotas(connection: Connection, share_id: int, values: Mapping[str, Any], *, now: datetime) -> ShareConfig:
+def change_quotas(
+    connection: Connection,
+    share_id: int,
+    change: Callable[[ShareOptions], Mapping[str, Any]],
+    *,
+    now: datetime,
+    expected_version: int | None = None,
+) -> ShareConfig:
     """Change some options and leave the others alone, whatever else happens to the share meanwhile.
 
-    Errors:  NotFoundError, StateError as `change_share`
+    change  returns these options, given those that are stored; what it raises is passed on, and nothing is changed
+    Errors:  as `change_share`
     """
     connection.execute(select(share.c.id).where(share.c.id == share_id).with_for_update())
-    current = _changeable(connection, share_id, None)
-    return change_share(connection, share_id, {"options": dump(current.options) | dict(values)}, now=now)
+    options = _changeable(connection, share_id, expected_version).options
+    return change_share(connection, share_id, {"options": dump(options) | dict(change(options))}, now=now)
 
 
 def delete_share(

@@ -117,7 +117,7 @@ async def test_a_limit_changes_under_a_connected_client(core: ServerProcess) -> 
     with writing(engine) as connection:
         found = find_share(connection, "limited")
         assert found is not None
-        change_quotas(connection, found.id, {"size_limit_mib": 5}, now=datetime.now(UTC))
+        change_quotas(connection, found.id, lambda _: {"size_limit_mib": 5}, now=datetime.now(UTC))
     engine.dispose()
     await asyncio.to_thread(call, core.directory.control_socket, ReloadConfiguration(), timeout=10)
     await share.write("b", bytes(MIB))

@@ -68,15 +68,14 @@ def test_a_change_of_quotas_leaves_other_options_alone(store):
         new = NewShare("files", "/srv/files", options=ShareOptions(streams=False, size_limit_mib=5))
         made = create_share(connection, new, now=NOW)
         entry = ShareQuota(ANNA, limit=3)
-        changed = change_quotas(
-            connection, made.id, {"quota": "track", "quota_entries": format_entries([entry])}, now=NOW
-        )
+        wanted = {"quota": "track", "quota_entries": format_entries([entry])}
+        changed = change_quotas(connection, made.id, lambda _: wanted, now=NOW)
         assert changed.version == made.version + 1
         assert dump(changed.options) == {
             "streams": False, "size_limit_mib": 5, "quota": "track", "quota_entries": [str(entry)]
         }  # fmt: skip
         with pytest.raises(StateError) as caught:
-            change_quotas(connection, made.id, {"quota": "perhaps"}, now=NOW)
+            change_quotas(connection, made.id, lambda _: {"quota": "perhaps"}, now=NOW)
         assert caught.value.args
 
 
@@ -94,9 +93,9 @@ def test_a_change_of_quotas_waits_for_another_of_the_share(store):
     with writing(store.engine) as connection:
         change_share(connection, made.id, {"options": {"streams": False}}, now=NOW)
         with pytest.raises(DBAPIError, match=r"lock") as caught, writing(impatient) as other:
-            change_quotas(other, made.id, {"quota": "track"}, now=NOW)
+            change_quotas(other, made.id, lambda _: {"quota": "track"}, now=NOW)
         assert not caught.value.statement.startswith("UPDATE")
     with writing(impatient) as other:
-        changed = change_quotas(other, made.id, {"quota": "track"}, now=NOW)
+        changed = change_quotas(other, made.id, lambda _: {"quota": "track"}, now=NOW)
     assert dump(changed.options) == {"streams": False, "quota": "track"}
     impatient.dispose()

@@ -46,7 +46,7 @@ def test_lists_from_before_they_were_limited_stay_until_they_are_changed(db, doc
     options = {"hide_files": many, "streams": False}
     changed = shares.change_share(db, docs.id, {"options": options}, now=now)
     assert (len(changed.options.hide_files), changed.options.streams) == (101, False)
-    shares.change_quotas(db, docs.id, {"quota": "track"}, now=now)
+    shares.change_quotas(db, docs.id, lambda _: {"quota": "track"}, now=now)
     with pytest.raises(StateError) as caught:
         shares.change_share(db, docs.id, {"options": {"hide_files": many[1:] + ["*.bak", "*.old"]}}, now=now)
     assert caught.value.field == "options.hide_files"
