@@ -50,7 +50,6 @@ OPEN: Final = 3
 _AT_A_TIME: Final = 16
 _NOT_NEGOTIATED: Final = (0, int(Dialect.WILDCARD))
 
-# A command that takes longer than this many cancelled or finished neighbours is still one task: no limit but the count.
 Handler = Callable[[SmbRequest, Any], Coroutine[Any, Any, Any]]
 
 
@@ -101,6 +100,11 @@ def begin(connection: SmbConnection, view: memoryview, chain: Chain | None, seal
         coroutine = row.handler(rq, _prepare(rq, row))
     except (NtError, WireError) as error:
         _fail(rq, error)
+        return
+    except ProtocolViolation:
+        raise
+    except Exception as error:  # our own bug: the client hears INTERNAL_ERROR, the connection lives
+        _bug(rq, error)
         return
     _run(rq, coroutine)
 
@@ -225,7 +229,7 @@ def _run(rq: SmbRequest, coroutine: Coroutine[Any, Any, Any]) -> None:
         _fail(rq, error)
     except ProtocolViolation:
         raise
-    except Exception as error:  # our own bug: the client hears INTERNAL_ERROR, the connection lives
+    except Exception as error:  # as above
         _bug(rq, error)
     else:
         if rq.chain is not None:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import logging
 
 import pytest
@@ -18,11 +19,12 @@ from smbcore.nt.access import FILE_GENERIC_READ
 from smbcore.nt.clock import ManualClock
 from smbcore.nt.create import FILE_OPEN
 from smbcore.nt.status import Status
+from smbcore.server.commands.table import COMMANDS
 from smbcore.server.config import Limits
 from smbcore.wire.change_notify import ChangeNotifyRequest
 from smbcore.wire.close import CloseRequest
 from smbcore.wire.echo import EchoRequest
-from smbcore.wire.header import Header
+from smbcore.wire.header import ECHO, Header
 from smbcore.wire.query_info import QueryInfoRequest
 from smbcore.wire.read import ReadRequest
 from smbcore.wire.write import WriteRequest
@@ -282,3 +284,19 @@ async def test_strangers_do_not_fill_the_log(make, caplog):
     raw.connection.send_bytes(b"rubbish")
     await raw.connection.wait_lost()
     assert "dropped" in caplog.records[-1].getMessage()
+
+
+async def test_what_a_decoder_did_not_expect_is_our_bug_and_is_answered(server, caplog):
+    raw = await server.tree()
+    (connection,) = server.server.connections
+
+    def decode(_reader):
+        raise KeyError("nobody thought of this")
+
+    connection.commands = tuple(
+        dataclasses.replace(row, decode=decode) if opcode == ECHO else row for opcode, row in enumerate(COMMANDS)
+    )
+    assert (await raw.call(EchoRequest(), How(timeout=5))).status is Status.INTERNAL_ERROR
+    assert "nobody thought of this" in caplog.text
+    caplog.clear()
+    await opened(raw)
