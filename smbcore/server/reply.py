@@ -93,8 +93,6 @@ def _send_single(rq: SmbRequest, status: Status, body: bytes) -> None:
             sealed = rq.sealed.seal((message,))
             parts = (frame_header(len(sealed)), sealed)
     rq.connection.transport.write(parts)
-    if rq.on_sent is not None:
-        rq.on_sent()
 
 
 def send_interim(rq: SmbRequest) -> None:

@@ -46,7 +46,7 @@ class SmbRequest:
 
     __slots__ = (
         "async_id", "cancel_status", "chain", "channel", "charge", "command", "connection", "credits", "flags",
-        "granted", "interim", "message_id", "on_reply", "on_sent", "open", "outlives", "process_id",
+        "granted", "interim", "message_id", "on_reply", "open", "outlives", "process_id",
         "reply_signer", "sealed", "sequence", "session", "session_id", "status", "task", "tree", "tree_id",
         "under_way", "view", "waits",
     )  # fmt: skip
@@ -97,7 +97,6 @@ class SmbRequest:
         self.status = SUCCESS
         self.task: asyncio.Task[None] | None = None
         self.on_reply: Callable[[bytearray | memoryview], None] | None = None
-        self.on_sent: Callable[[], None] | None = None
 
     def use(self, open_: SmbOpen) -> None:
         """Work on `open_`.  Raises FILE_NOT_AVAILABLE where the request comes too late, or too early again."""

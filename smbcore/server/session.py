@@ -44,22 +44,17 @@ class SessionEvent(Enum):
     """What changes the state of a session."""
 
     AUTHENTICATED = "authenticated"
-    REFUSED = "refused"
     TICKET_EXPIRED = "ticket expired"
-    REAUTHENTICATING = "reauthenticating"
     ENDED = "ended"
 
 
 NEXT = {
     (SessionState.IN_PROGRESS, SessionEvent.AUTHENTICATED): SessionState.VALID,
-    (SessionState.IN_PROGRESS, SessionEvent.REFUSED): SessionState.CLOSED,
     (SessionState.IN_PROGRESS, SessionEvent.ENDED): SessionState.CLOSED,
     (SessionState.VALID, SessionEvent.AUTHENTICATED): SessionState.VALID,
     (SessionState.VALID, SessionEvent.TICKET_EXPIRED): SessionState.EXPIRED,
-    (SessionState.VALID, SessionEvent.REFUSED): SessionState.CLOSED,
     (SessionState.VALID, SessionEvent.ENDED): SessionState.CLOSED,
     (SessionState.EXPIRED, SessionEvent.AUTHENTICATED): SessionState.VALID,
-    (SessionState.EXPIRED, SessionEvent.REFUSED): SessionState.CLOSED,
     (SessionState.EXPIRED, SessionEvent.ENDED): SessionState.CLOSED,
 }
 
