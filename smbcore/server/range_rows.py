@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from smbcore.fsa.api import LockElement
     from smbcore.server.disconnected import DisconnectedOpen
     from smbcore.server.open import SmbOpen
-    from smbcore.server.server import RecordKeeper
+    from smbcore.server.server import RecordKeeper, SmbServer
 
 
 class RangeRow:
@@ -26,10 +26,11 @@ class RangeRow:
 _ROW = RangeRow()
 
 
-def taken(records: RecordKeeper, open_: SmbOpen, elements: Iterable[LockElement]) -> None:
-    """Ranges were locked."""
-    for element in elements:
-        records.put("byte_range", (open_.key, element.offset, element.length, element.exclusive), _ROW)
+def taken(server: SmbServer, open_: SmbOpen, elements: Iterable[LockElement]) -> None:
+    """Ranges were locked; where the open is closing they are not shown, for nothing would take them away again."""
+    if open_.key in server.opens or open_.key in server.disconnected:
+        for element in elements:
+            server.records.put("byte_range", (open_.key, element.offset, element.length, element.exclusive), _ROW)
 
 
 def released(records: RecordKeeper, open_: SmbOpen, elements: Iterable[LockElement]) -> None:

@@ -378,6 +378,28 @@ async def test_cancel_does_not_undo_what_is_only_to_be_stored(manual, database):
     assert database.promised()["doc"]["ranges"] == [(0, 4, True)]
 
 
+async def test_a_lock_that_is_granted_while_its_open_closes_leaves_no_row(manual, database):
+    """1 a lock of a resilient open waits  2 the open closes, and its row is being removed  3 the lock could be had."""
+    raw = await connected(manual)
+    file_id = await opened(raw)
+    (await raw.ioctl(FSCTL_LMR_REQUEST_RESILIENCY, ResiliencyRequest(1000).encode(), file_id=file_id)).expect()
+    other = await connected_beside(manual, database)
+    held = (await plain(other)).expect().body.file_id
+    (await other.lock(held, [LockElement(0, 4, EXCLUSIVE)])).expect()
+    await raw.begin(lock(file_id, 0, LOCK_EXCLUSIVE))
+    await turn()
+    database.gate.clear()
+    closing = await raw.begin(CloseRequest(file_id))
+    await turn()
+    await other.begin(lock(held, 0, LOCK_UNLOCK))
+    await turn()
+    database.gate.set()
+    (await closing.response()).expect()
+    await turn()
+    await database.flush()
+    assert [key for (kind, key), row in database.rows.items() if kind == "byte_range" and row is not None] == []
+
+
 # -- whether the rows can be believed --
 
 

@@ -73,7 +73,7 @@ async def _carry_out(rq: SmbRequest, msg: LockRequest) -> None:
         return
     elements, fail_immediately = _locks(msg)
     await rq.suspend(rq.open.file.lock(elements, fail_immediately=fail_immediately))
-    range_rows.taken(rq.server.records, rq.open, elements)
+    range_rows.taken(rq.server, rq.open, elements)
 
 
 def _unlock(rq: SmbRequest, msg: LockRequest) -> None:
