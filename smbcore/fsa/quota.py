@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from smbcore.fsa.volume import ChangeOfRules, Volume
     from smbcore.nt.token import Token
 
-MOST_USERS = 10_000
-"""Entries that a volume keeps; whoever may set them could else fill the store with them."""
+MOST_USERS = 1000
+"""Entries that a volume keeps, as many as can be stored; whoever may set them could else fill the store with them."""
 _MAX_LIMIT = 0x7FFF_FFFF_FFFF_FFFF
 
 

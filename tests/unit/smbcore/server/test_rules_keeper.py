@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import pytest
 from sqlalchemy import text
 
+from smbcore.fsa.quota import MOST_USERS
 from smbcore.fsa.space_rules import QuotaEntry
 from smbcore.nt.clock import ManualClock
 from smbcore.nt.sid import Sid
@@ -14,7 +15,7 @@ from smbcore.nt.status import NtError, Status
 from smbcore.server.rules_keeper import keeping_rules
 from smbcore.state.engine import open_engine, writing
 from smbcore.state.initialise import initialise
-from smbcore.state.quotas import ShareQuota, parse_entries
+from smbcore.state.quotas import MOST_ENTRIES, ShareQuota, parse_entries
 from smbcore.state.shares import NewShare, change_share, create_share, get_share
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -78,6 +79,11 @@ async def test_a_change_that_is_refused_changes_nothing(kept):
     assert caught.value.status is Status.NO_MATCH
     assert kept.stored() == kept.share
     assert kept.reloads == 0
+
+
+def test_clients_may_set_as_many_as_can_be_stored():
+    """More are refused as INVALID_PARAMETER, and not as a fault of the database."""
+    assert MOST_USERS == MOST_ENTRIES
 
 
 async def test_a_database_that_fails_refuses_the_change(kept):
