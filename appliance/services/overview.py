@@ -22,7 +22,7 @@ from appliance.services.paging import PageRequest
 from appliance.services.shares import list_shares
 from appliance.services.words import plural
 from appliance.services.work import Work
-from smbcore.control.messages import Counters, ListCounters, Ping
+from smbcore.control.messages import Counters, ListCounters
 from smbcore.state.schema import account, session
 
 _NEARLY_FULL = 0.9
@@ -104,15 +104,6 @@ def read_overview(work: Work) -> Overview:
             bytes_out=int(bytes_out),
             carried_over=None if counters is None else counters.get("opens_restored", 0),
         )
-
-
-def is_core_alive(work: Work) -> bool:
-    """Tell whether the SMB server answers."""
-    try:
-        work.core.request(Ping())
-    except Problem:
-        return False
-    return True
 
 
 def _counters(work: Work) -> Mapping[str, int] | None:
