@@ -242,14 +242,20 @@ class Oplocks:
         return granted if granted & READ else 0
 
     def _grant_lease(self, opener: Open, wanted: int, granted: int, listener: BreakListener, key: bytes) -> OplockGrant:
-        """Join or make the lease of `key`; it only ever grows here, and only to just what was asked for."""
+        """Join or make the lease of `key`; it only ever grows here, and only to just what was asked for.
+
+        Another listener means that the lease of before is over, though its last open is still about to close: it will
+        hear of no break any more, nor answer one.
+        """
         holder = self.find(key)
         if holder is None:
             holder = Holder(self, key, listener, granted, granular=True)
             self.holders.append(holder)
+        elif holder.listener is not listener:
+            holder.listener = listener
+            self._settle(holder, granted)
         elif not holder.breaking and granted == wanted and granted & holder.caching == holder.caching:
             holder.caching = granted
-        holder.listener = listener  # that of before may be about to go, with an open that is closing
         self._join(holder, opener)
         return OplockGrant(OplockLevel.GRANULAR, CACHING[holder.caching], holder.breaking)
 

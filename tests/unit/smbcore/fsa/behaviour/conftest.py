@@ -76,6 +76,7 @@ class Lab:
         self.clock = clock
         self.backend = backend
         self.config = volume.config
+        self._leases: dict[bytes, Listener] = {}
 
     async def open(
         self,
@@ -155,7 +156,9 @@ class Lab:
     listener = Listener
 
     def lease(self, opened: Open, state: str, key: bytes, listener: Listener | None = None) -> OplockGrant:
-        return opened.request_oplock(OplockLevel.GRANULAR, caching_of(state), listener or Listener(), key)
+        """Ask for a lease; the listener stays that of the key until there is another."""
+        self._leases[key] = listener or self._leases.get(key) or Listener()
+        return opened.request_oplock(OplockLevel.GRANULAR, caching_of(state), self._leases[key], key)
 
     def oplock(self, opened: Open, level: OplockLevel, listener: Listener | None = None) -> OplockGrant:
         return opened.request_oplock(level, Caching.NONE, listener or Listener())

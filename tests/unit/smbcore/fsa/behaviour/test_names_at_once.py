@@ -285,6 +285,26 @@ async def test_who_takes_up_a_lease_last_hears_of_its_breaks(lab: Any) -> None:
     await (await task).close()
 
 
+async def test_a_break_is_over_when_its_lease_is_taken_up_anew(lab: Any) -> None:
+    """[MS-SMB2 3.3.4.17] 1 a break of the lease  2 its client closes the last handle, which takes its time, and opens
+    the file again under the same key: nobody will answer the break  3 who waits for it decides anew.
+    """
+    first, last = lab.listener(), lab.listener()
+    one = await lab.create("a", oplock_key=ONE)
+    lab.lease(one, "RWH", ONE, first)
+    task = await lab.start(lab.open("a", oplock_key=TWO))
+    assert first.last() == ("RWH", "RH", True)
+    two = await lab.open("a", oplock_key=ONE)
+    grant = lab.lease(two, "RWH", ONE, last)
+    assert (int(grant.caching), grant.break_in_progress) == (7, False)
+    await one.close()
+    await lab.settle()
+    assert last.last() == ("RWH", "RH", True)
+    lab.acknowledge(two, "RH")
+    await (await task).close()
+    await two.close()
+
+
 # -- what fails or ends early --
 async def test_an_overwriting_open_that_fails_still_ends_as_the_last_open(faulty: Faulty) -> None:
     """1 an open begins to overwrite  2 the file is marked by another open, which closes  3 the disk refuses to
