@@ -86,6 +86,10 @@ class Watch:
         self._pending.append(entry)
         try:
             return await future
+        except asyncio.CancelledError:
+            if not future.done() or future.cancelled():
+                raise
+            return future.result()  # it was complete already, and what it tells is told once
         finally:
             if entry in self._pending:
                 self._pending.remove(entry)

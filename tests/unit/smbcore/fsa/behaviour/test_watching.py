@@ -232,3 +232,12 @@ async def test_a_directory_is_watched_under_its_new_name(lab: Any) -> None:
     assert await task == [(1, "file")]
     await opened.close()
     await root.close()
+
+
+async def test_a_cancellation_that_comes_too_late_loses_no_change(lab: Any) -> None:
+    root = await lab.open("")
+    task = await lab.start(root.change_notify(notify.FILE_NAME, False, 4096))
+    await lab.make("a")
+    task.cancel()
+    assert await task == [(notify.ADDED, "a")]
+    await root.close()
