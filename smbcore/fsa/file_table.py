@@ -47,6 +47,11 @@ class StreamState:
         """Return a count that every change of the data through an open moves on."""
         return self.changed + sum(opened.writes for opened in self.opens)
 
+    @property
+    def is_settling(self) -> bool:
+        """Whether breaks are still being noted; see `Oplocks.settled`."""
+        return self.oplocks is not None and bool(self.oplocks.settling)
+
     def ensure_ranges(self) -> ByteRanges:
         """Return the byte ranges of this stream."""
         if self.ranges is None:
@@ -63,7 +68,8 @@ class StreamState:
 class FileState:
     """What is open of one file.
 
-    main           the main data stream or directory;  streams  the named ones by up-cased name, None if never opened
+    main           the main data stream or directory;  streams  the named ones that are open by up-cased name, and those
+                   that were until the next open of the file closes; None if none ever was
     deleting       links (paths) that are removed when their last open closes: the delete tokens
     delayed        the write time shown meanwhile, where the share delays it
     archive_known  the ARCHIVE attribute is known to be set, so writing need not look
@@ -143,6 +149,8 @@ class FileState:
         """Forget an open; the state goes with the last one."""
         stream.opens.remove(opener)
         self.count -= 1
+        if self.streams:
+            self.streams = {name: s for name, s in self.streams.items() if s.opens or s.is_settling}
         if not self.count and not self._inside:
             self._table.drop(self)
 

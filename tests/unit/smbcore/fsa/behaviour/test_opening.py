@@ -347,3 +347,18 @@ async def test_new_files_are_indexed_as_their_directory_is(lab: Any) -> None:
         opened = await lab.create(path, file_attributes=asked)
         assert opened.info().attributes & bit == expected
         await opened.close()
+
+
+async def test_nothing_is_remembered_of_streams_that_are_closed(lab: Any) -> None:
+    main = await lab.create("a")
+    stays = await lab.create("a:stays", 1, share=1)
+    for number in range(3):
+        await lab.make(f"a:{number}")
+    with lab.fails("SHARING_VIOLATION"):
+        await lab.open("a:stays", share=0)
+    gone = await lab.create("a:gone")
+    await gone.close()
+    assert [stream.name for stream in main.file.all_streams()] == ["", "STAYS"]
+    await stays.close()
+    assert not main.file.streams
+    await main.close()
