@@ -41,13 +41,17 @@ class EventFeed:
 
     async def run(self) -> None:
         """Watch the outbox until closed."""
+        is_failing = False
         while not self._closed:
             await self._wanted.wait()
             try:
                 latest = await asyncio.to_thread(self._read_last_seq)
             except SQLAlchemyError as error:
-                _log.warning("the event counter cannot be read: %s", error)
+                if not is_failing:  # once per outage: it is tried again several times a second
+                    _log.warning("the event counter cannot be read: %s", error)
+                is_failing = True
             else:
+                is_failing = False
                 if latest != self._latest:
                     self._latest = latest
                     self._news.set()
