@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from smbcore.auth.initiator import Initiator
 from smbcore.client.session import sign_in
 from smbcore.nt.access import FILE_GENERIC_READ, FILE_GENERIC_WRITE
@@ -39,6 +41,15 @@ async def test_the_tree_connect_tells_its_folder(server):
     await server.tree("home")
     tree = next(iter(server.server.trees.values()))
     assert tree.row()["share_path"] == "/home/alice"
+
+
+async def test_quotas_that_change_hold_in_the_folders_of_all(server):
+    await server.tree("home")
+    await server.tree("home", user=OTHER_USER, password=OTHER_PASSWORD)
+    share = server.server.shares.find("home")
+    options = replace(share.config.options, quota="enforce", quota_limit=5)
+    assert share.replace(replace(share.config, options=options), share.grants)
+    assert [server.volumes[f"home/{name}"].config.space.default.limit for name in (USER, OTHER_USER)] == [5, 5]
 
 
 async def tree_of(server, user, password):
