@@ -25,6 +25,7 @@ from smbcore.wire.create import OPLOCK_LEASE, OPLOCK_NONE
 from smbcore.wire.create_contexts import (
     DURABLE_FLAG_PERSISTENT,
     LEASE,
+    LEASE_FLAG_BREAK_IN_PROGRESS,
     LEASE_READ,
     DurableReconnectV2,
     DurableRequestV2,
@@ -35,6 +36,7 @@ from smbcore.wire.create_contexts import (
 from smbcore.wire.header import FLAG_REPLAY
 from smbcore.wire.lock import LockElement
 from smbcore.wire.oplock_break import LeaseBreakNotification
+from tests.chaos.history import Cached
 from tests.interop.server_process import PASSWORD, USER
 
 PATIENCE = 4.0
@@ -112,19 +114,20 @@ class Handle:
 class Client:
     """One client: one connection at a time, one handle at a time.
 
-    kills     those of the server so far
+    kills     those of the server so far;  leases  what it had of leases, to be looked at afterwards
     may_lose  others open the file too, so that the handle gives way to them while its client is away
     alone     nobody else opens its files, so that a lease stays as it was granted
     """
 
     def __init__(
-        self, port: int, share: str, counts: Counter[str], kills: list[Kill], *, may_lose: bool = False,
-        alone: bool = False,
+        self, port: int, share: str, counts: Counter[str], kills: list[Kill], leases: list[Cached], *,
+        may_lose: bool = False, alone: bool = False,
     ):  # fmt: skip
         self.port = port
         self.share = share
         self.counts = counts
         self.kills = kills
+        self.leases = leases
         self.may_lose = may_lose
         self.alone = alone
         self.guid = os.urandom(16)
@@ -132,7 +135,9 @@ class Client:
         self.handle: Handle | None = None
         self._session_id = 0
         self._last_break: LeaseBreakNotification | None = None
+        self._cached: Cached | None = None
         self._answering: asyncio.Task[None] | None = None
+        self._acknowledging: set[asyncio.Task[None]] = set()
 
     # -- the connection --
 
@@ -174,8 +179,11 @@ class Client:
             handle.file_id = response.body.file_id
             handle.survived = len(self.kills)
             self.counts["reclaims"] += 1
-            before = handle.caching, handle.epoch
+            before, cached = (handle.caching, handle.epoch), self._cached
             self._note_lease(handle, response)
+            if cached is not None and self._cached is not None and before == (handle.caching, handle.epoch):
+                self.leases.pop()  # nobody else can have had it meanwhile
+                cached.until, self._cached = time.monotonic(), cached
             if self.alone and before != (handle.caching, handle.epoch):
                 raise HandleChanged(f"{handle.name}, lease and epoch {before} became {handle.caching, handle.epoch}")
         elif response.status is Status.OBJECT_NAME_NOT_FOUND:
@@ -188,6 +196,7 @@ class Client:
     def _missed(self, handle: Handle) -> None:
         """The server does not know the handle: raise HandleGone where that is allowed, HandleLost where not."""
         kills = self.kills[handle.survived :]
+        self._cached = None
         young = any(map(handle.may_be_lost, kills))
         if young or self.may_lose:
             self.counts["young" if young else "ceded"] += 1
@@ -211,17 +220,25 @@ class Client:
         handle.epoch = leases[0].epoch if leases else 0
         notice = self._last_break
         if notice is not None and bytes(notice.lease_key) == handle.lease_key and leases:
-            if notice.new_epoch > leases[0].epoch:
+            if notice.new_epoch > leases[0].epoch or leases[0].flags & LEASE_FLAG_BREAK_IN_PROGRESS:
                 handle.caching = notice.new_lease_state
-        if not handle.caching & LEASE_READ:
-            handle.cache = None
+        self._caches(handle)
 
     def _note_break(self, notice: LeaseBreakNotification) -> None:
         handle, self._last_break = self.handle, notice
         if handle is not None and bytes(notice.lease_key) == handle.lease_key:
             handle.caching = notice.new_lease_state
-            if not handle.caching & LEASE_READ:
-                handle.cache = None
+            self._caches(handle)
+
+    def _caches(self, handle: Handle) -> None:
+        """Go by what the lease says from now on, and write it down."""
+        if not handle.caching & LEASE_READ:
+            handle.cache = None
+        self._cached = None
+        if handle.caching and not handle.closing:
+            now = time.monotonic()
+            self._cached = Cached(f"{self.share}\\{handle.name}", handle.lease_key, handle.caching, now, now)
+            self.leases.append(self._cached)
 
     def lose(self) -> None:
         """Give the connection up."""
@@ -238,7 +255,14 @@ class Client:
                 if isinstance(notice, LeaseBreakNotification):
                     self._note_break(notice)
                 if isinstance(notice, LeaseBreakNotification) and notice.flags:
-                    await raw.acknowledge_lease_break(notice.lease_key, notice.new_lease_state)
+                    # what comes meanwhile is to be heard at once: the answer may take as long as storing does
+                    self._acknowledging.add(task := asyncio.create_task(self._acknowledge(raw, notice)))
+                    task.add_done_callback(self._acknowledging.discard)
+
+    @staticmethod
+    async def _acknowledge(raw: RawClient, notice: LeaseBreakNotification) -> None:
+        with contextlib.suppress(*LOST):
+            await raw.acknowledge_lease_break(notice.lease_key, notice.new_lease_state)
 
     async def do(self, what: Callable[[RawClient, bool], Awaitable[Response]]) -> Response:
         """Send a request until it is answered; the callable hears whether it is a repetition."""
@@ -252,6 +276,7 @@ class Client:
 
     async def once(self, request: Awaitable[Response]) -> Response | None:
         """Wait for the answer; None where the connection, the session or the tree connect went away before."""
+        sent, cached = time.monotonic(), self._cached
         try:
             response = await request
         except LOST:
@@ -260,6 +285,8 @@ class Client:
         if response.status in AGAIN:
             self.lose()
             return None
+        if cached is not None and response.status is Status.SUCCESS:
+            cached.until = sent
         return response
 
     # -- the handle --
@@ -338,7 +365,7 @@ class Client:
     async def close_handle(self) -> bool:
         """Close; a handle that is gone when its CLOSE is repeated was closed by it. Tell whether that was answered."""
         handle = self._held()
-        handle.closing = True
+        handle.closing, self._cached = True, None
 
         async def close(raw: RawClient, _: bool) -> Response:
             return await raw.close(handle.file_id or b"\xff" * 16, how=How(timeout=PATIENCE))

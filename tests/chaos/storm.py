@@ -1,10 +1,11 @@
 """The storm: clients with durable and persistent handles at work while connections break and the core is killed.
 
-Seven sorts of clients: `keeper` has a durable handle with a lease and locks on a file of its own; `rival` opens one of
+Eight sorts of clients: `keeper` has a durable handle with a lease and locks on a file of its own; `rival` opens one of
 a few files exclusively, as persistent, against all other rivals, and an `intruder` tries the same files without
 excluding anybody; `counter` adds to one number in a file that all counters have open, under a byte-range lock; `brief`
 has persistent handles of files that go with them; `reader` keeps what it read of a file that a `writer` changes, for as
-long as its lease lets it, over outages and crashes. Every one writes down what was acknowledged.
+long as its lease lets it, over outages and crashes; `sharer` takes leases from other sharers and loses them again. Every
+one writes down what was acknowledged, and when it had which lease.
 
 Some crashes are ambushes: the readers' connections are deaf, the writer's next write is acknowledged, and that very
 moment the core is killed. What it has not stored by then, nobody knows.
@@ -22,7 +23,6 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -34,16 +34,17 @@ from smbcore.nt.access import FILE_GENERIC_READ, FILE_GENERIC_WRITE
 from smbcore.nt.status import Status
 from smbcore.state import schema
 from smbcore.state.engine import open_engine
-from smbcore.wire.create_contexts import LEASE_READ
+from smbcore.wire.create_contexts import LEASE_READ, LEASE_WRITE
 from smbcore.wire.lock import LOCK_EXCLUSIVE, LOCK_FAIL_IMMEDIATELY, LOCK_UNLOCK, LockElement
 from tests.chaos.client import PATIENCE, Client, HandleChanged, HandleGone, HandleLost, Kill
+from tests.chaos.history import Cached, Held, conflicts, lease_conflicts
 from tests.chaos.proxy import Proxy
 from tests.interop.server_process import ServerProcess
 
 RECORD = struct.Struct("<8sQ")
 SHARES = ({"name": "files"}, {"name": "always", "continuously_available": True})
 WORDS = (
-    "runs", "writes", "cached", "cuts", "kills", "ambushes", "stops", "hurried", "reclaims", "young", "ceded", "losses",
+    "runs", "writes", "cached", "leases", "cuts", "kills", "ambushes", "stops", "hurried", "reclaims", "young", "ceded", "losses",
 )  # fmt: skip
 BUSY = {Status.SHARING_VIOLATION, Status.FILE_NOT_AVAILABLE, Status.FILE_LOCK_CONFLICT}
 TABLES = (schema.open_, schema.lease, schema.byte_range, schema.tcon, schema.session)
@@ -61,16 +62,6 @@ QUIET = 0.9
 
 
 @dataclass
-class Held:
-    """When one client surely had something for itself: from the answer that gave it until it was sent back."""
-
-    what: str
-    client: int
-    since: float
-    until: float = 0.0
-
-
-@dataclass
 class Report:
     """What happened.
 
@@ -81,6 +72,7 @@ class Report:
     counts: Counter[str] = field(default_factory=Counter)
     acknowledged: dict[tuple[str, str], list[bytes]] = field(default_factory=dict)
     history: list[Held] = field(default_factory=list)
+    leases: list[Cached] = field(default_factory=list)
     added: int = 0
     struck: list[bytes] = field(default_factory=lambda: [b""])
     faults: list[str] = field(default_factory=list)
@@ -139,6 +131,7 @@ class Storm:
         work += [self._rival(proxy.port, number) for number in range(rivals)]
         work += [self._counter(proxy.port, number) for number in range(counters)]
         work += [self._reader(readers.port, number) for number in range(2)]
+        work += [self._sharer(proxy.port, share) for share in ("files", "files", "always", "always")]
         work += [self._writer(proxy.port), self._intruder(proxy.port, rivals), self._brief(proxy.port)]
         tasks = [asyncio.create_task(one, name=one.__name__) for one in work]
         weather = asyncio.create_task(self._weather(proxy, readers))
@@ -233,6 +226,10 @@ class Storm:
 
     # -- clients --
 
+    def _client(self, port: int, share: str, *, may_lose: bool = False, alone: bool = False) -> Client:
+        report = self.report
+        return Client(port, share, report.counts, self.kills, report.leases, may_lose=may_lose, alone=alone)
+
     async def _records(self, client: Client, share: str, name: str, count: int) -> None:
         """Append numbered records and remember those that were acknowledged."""
         written = self.report.acknowledged.setdefault((share, name), [])
@@ -243,7 +240,7 @@ class Storm:
             self.report.counts["writes"] += 1
 
     async def _keeper(self, port: int, number: int) -> None:
-        client, name = Client(port, "files", self.report.counts, self.kills, alone=True), f"keeper{number}"
+        client, name = self._client(port, "files", alone=True), f"keeper{number}"
         closed = False
         while not (self.over and closed):
             closed = False
@@ -270,7 +267,7 @@ class Storm:
             self.report.faults.append(f"{name}: {'lock' if locked else 'unlock'} {status.name}")
 
     async def _rival(self, port: int, number: int) -> None:
-        client = Client(port, "always", self.report.counts, self.kills)
+        client = self._client(port, "always")
         while not self.over:
             name = f"prize{self.dice.randrange(2)}"
             status = await client.open(name, share_mode=0, persistent=True, leased=self.dice.random() < 0.5)
@@ -289,7 +286,7 @@ class Storm:
 
     async def _intruder(self, port: int, number: int) -> None:
         """Open what rivals have for themselves, with all share modes: only when none of them has it."""
-        client = Client(port, "always", self.report.counts, self.kills)
+        client = self._client(port, "always")
         while not self.over:
             await asyncio.sleep(self.dice.uniform(0.0, 0.1))
             name = f"prize{self.dice.randrange(2)}"
@@ -307,7 +304,7 @@ class Storm:
 
     async def _brief(self, port: int) -> None:
         """Have files that go with their handle, or were deleted while that is open: there before, gone after."""
-        client, number = Client(port, "always", self.report.counts, self.kills), 0
+        client, number = self._client(port, "always"), 0
         while not self.over:
             number += 1
             name, on_close = f"brief{number}", self.dice.random() < 0.5
@@ -342,7 +339,7 @@ class Storm:
             await asyncio.sleep(0.05)
 
     async def _counter(self, port: int, number: int) -> None:
-        client = Client(port, "always", self.report.counts, self.kills)
+        client = self._client(port, "always")
         while (status := await client.open("count", share_mode=7, persistent=True, leased=False)) in BUSY:
             await asyncio.sleep(0.05)
         if status is not Status.SUCCESS:
@@ -371,7 +368,7 @@ class Storm:
 
     async def _reader(self, port: int, number: int) -> None:
         """Keep what was read for as long as the lease says, over outages too, and look whether it is still so."""
-        client, name = Client(port, "files", self.report.counts, self.kills, may_lose=True), f"reader{number}"
+        client, name = self._client(port, "files", may_lose=True), f"reader{number}"
         closed = False
         while not (self.over and closed):
             closed = False
@@ -382,6 +379,29 @@ class Storm:
                     break
                 while not self.over and self.dice.random() < (0.98 if _caches(client) else 0.7):
                     await self._compare(client, name)
+                await client.close_handle()
+                closed = True
+        client.lose()
+
+    async def _sharer(self, port: int, share: str) -> None:
+        """Have a lease of a file that others open at any moment, which takes W from it, and give it back."""
+        is_persistent, closed = share == "always", False
+        client = self._client(port, share, may_lose=not is_persistent)
+        while not (self.over and closed):
+            closed = False
+            with contextlib.suppress(HandleGone):
+                status = await client.open("swapped", share_mode=7, persistent=is_persistent, leased=True)
+                if status in BUSY:
+                    await asyncio.sleep(0.05)
+                    continue
+                if status is not Status.SUCCESS:
+                    self.report.faults.append(f"sharer of {share}: {status.name}")
+                    break
+                for _ in range(self.dice.randrange(1, 30)):
+                    await client.read(0, 8)
+                    await asyncio.sleep(self.dice.uniform(0.0, 0.02))
+                if self.dice.random() < 0.3:  # takes all from the others, and from who closed just before a kill
+                    await client.write(0, self.dice.randbytes(8))
                 await client.close_handle()
                 closed = True
         client.lose()
@@ -399,7 +419,7 @@ class Storm:
 
     async def _writer(self, port: int) -> None:
         """Change what the readers keep, through an ordinary handle; not while there is to be `hush`."""
-        client, file_id = Client(port, "files", self.report.counts, self.kills), None
+        client, file_id = self._client(port, "files"), None
         while not self.over:
             await asyncio.sleep(self.dice.uniform(0.0, 0.05 if self.hush else 0.3))
             connected = client.raw
@@ -454,14 +474,5 @@ class Storm:
         if (self.server.folder / "files" / "shared").read_bytes() not in report.struck:
             faults.append("the file of the readers is as the writer was not told that it would be")
         faults += conflicts(report.history)
-
-
-def conflicts(history: Sequence[Held]) -> list[str]:
-    """Return a fault for every time at which two had something that is for one alone."""
-    faults, latest = [], {}
-    for held in sorted(history, key=attrgetter("since")):
-        before = latest.setdefault(held.what, held)
-        if before is not held and held.since < before.until:
-            faults.append(f"{held.what} was held by {before.client} and {held.client} at one time")
-        latest[held.what] = max(before, held, key=attrgetter("until"))
-    return faults
+        faults += lease_conflicts(report.leases)
+        report.counts["leases"] = sum(bool(cached.caching & LEASE_WRITE) for cached in report.leases)
