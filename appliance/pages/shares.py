@@ -48,7 +48,7 @@ OPTIONS = (
     (
         "rename_beside_delete",
         "Rename in folders that a client has open for deletion",
-        "As Windows Server 2025 allows it.",
+        "As newer versions of Windows allow it.",
     ),
 )
 _ACCESS = "access:"

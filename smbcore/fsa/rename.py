@@ -199,8 +199,8 @@ def _check_new_parent(opened: Open, actor: Token, parent: Node, name: str) -> No
 def _parent_in_the_way(opened: Open, parent: Node) -> Blocker | None:
     """Return oplocks to wait for, None when the new parent can be opened to add the name.
 
-    That shares reading and writing: who has the directory open for DELETE, or shares no writing, is in the way. From
-    Windows Server 2025 on it shares deletion too (`rename_beside_delete`)  [MS-FSA 2.1.5.15.11].
+    That shares reading and writing: who has the directory open for DELETE, or shares no writing, is in the way. In
+    newer versions of Windows it shares deletion too (`rename_beside_delete`)  [MS-FSA 2.1.5.15.11].
     """
     volume = opened.volume
     state = volume.table.find(parent.key)

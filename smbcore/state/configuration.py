@@ -70,7 +70,7 @@ class ShareOptions:
     )
     rename_beside_delete: bool = option(
         False,
-        "Let files be renamed in a folder that a client has open for deletion, as Windows Server 2025 does.",
+        "Let files be renamed in a folder that a client has open for deletion, as newer versions of Windows do.",
     )
     delayed_write_time: bool = option(False, "Show the time of a write two seconds late, as older servers did.")
     size_limit_mib: int = option(

@@ -216,7 +216,7 @@ async def test_open_parent_may_be_in_the_way(lab: Any, access: int, share: int, 
 async def test_a_parent_open_for_deletion_need_not_be_in_the_way(
     lab: Any, access: int, share: int, moves: bool
 ) -> None:
-    """Windows Server 2025 shares deletion when it opens the new parent  [MS-FSA 2.1.5.15.11]."""
+    """Newer versions of Windows share deletion when they open the new parent  [MS-FSA 2.1.5.15.11]."""
     lab.volume.config = replace(lab.config, rename_beside_delete=True)
     await lab.mkdir("d")
     parent = await lab.open("d", access, share=share)
