@@ -331,6 +331,11 @@ class PosixBackend(Backend):
         """Begin a change of names of ours in the open directory. Raises OSError."""
         return NameChange(self.indexes, directory, self.xattrs)
 
+    def directory_moved(self, old: tuple[str, ...], new: tuple[str, ...]) -> None:
+        """Let those who observe a directory that was renamed here go on observing it."""
+        if self._observer is not None:
+            self._observer.moved(old, new)
+
     def short_name(self, directory: int, name: str) -> str:
         """Return the 8.3 name of a child; scans here and now if the index is not at hand, so list first."""
         try:

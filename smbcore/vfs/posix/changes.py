@@ -82,7 +82,9 @@ async def rename(
             raise _parent_error(error, f"rename to {name!r}") from error
     if replaced is not None:
         clean_up(backend, replaced)
-    node.path = (*new_parent.path, name)
+    left, node.path = node.path, (*new_parent.path, name)
+    if node.is_directory:
+        backend.directory_moved(left, node.path)
 
 
 async def link(

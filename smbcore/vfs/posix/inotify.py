@@ -1,12 +1,12 @@
 """Changes that other processes make in directories somebody watches, from the kernel's inotify.
 
 Theory of operation. One inotify descriptor per volume, opened with the first watch, read by the event loop. A watched
-directory is known by the kernel's watch number and by its path in the volume; the path follows renames, because the
-directory that holds it (or its own move) tells of them. For a whole tree every directory below gets a watch, some in
-each turn of the loop, new ones as they appear, up to a bound of ours and one of the kernel's; beyond it only the upper
-ones tell, and the log says so once. Who asks for a directory that cannot be watched itself hears that. When the kernel
-has lost news, the tree is looked at again. What our own process does is reported by the kernel too: telling it apart is
-left to the listener.
+directory is known by the kernel's watch number and by its path in the volume; the path follows renames, of which the
+directories that hold it tell where they are watched too, and the backend where it renames itself. For a whole tree
+every directory below gets a watch, some in each turn of the loop, new ones as they appear, up to a bound of ours and
+one of the kernel's; beyond it only the upper ones tell, and the log says so once. Who asks for a directory that cannot
+be watched itself hears that. When the kernel has lost news, the tree is looked at again. What our own process does is
+reported by the kernel too: telling it apart is left to the listener.
 """
 
 from __future__ import annotations
@@ -75,6 +75,10 @@ class _Observation(Observation):
         self.tree = tree
         self.ended = False
 
+    def covers(self, path: Path) -> bool:
+        """Tell whether the directory at `path` is observed."""
+        return path == self.path or (self.tree and path[: len(self.path)] == self.path)
+
     def close(self) -> None:
         self._observer.end(self)
 
@@ -125,6 +129,20 @@ class LocalObserver:
                 self._drop(number)
         if not self._watched:
             self.close()
+
+    def moved(self, old: Path, new: Path) -> None:
+        """Follow a directory that this server renamed; the kernel tells of it only where both directories that held it
+        are watched, and does so in the order of what happened.
+        """
+        paths = {watched.path for watched in self._watched.values()}
+        if old[:-1] in paths and new[:-1] in paths:
+            return
+        self._follow(old, new)
+        for number, watched in list(self._watched.items()):
+            if watched.path[: len(new)] == new:
+                watched.users = {user for user in watched.users if user.covers(watched.path)}
+                if not watched.users:
+                    self._drop(number)
 
     def close(self) -> None:
         """Release the descriptor."""
@@ -343,6 +361,9 @@ class LocalObserver:
             for user in watched.users:
                 if user.path[:depth] == old:
                     user.path = new + user.path[depth:]
+        self._uncovered = [
+            (new + path[depth:] if path[:depth] == old else path, users) for path, users in self._uncovered
+        ]
 
     def _forget_below(self, path: Path) -> None:
         depth = len(path)

@@ -368,3 +368,35 @@ async def test_lost_changes_end_the_caches_of_listings(volume: Volume) -> None:
     volume.local.told([])
     assert [int(notice.new_caching) for notice in holder.notices] == [0]
     await opened.close()
+
+
+@pytest.mark.parametrize("tree", [False, True])
+@pytest.mark.parametrize("holding_one_too", [False, True])
+async def test_a_watched_directory_that_a_client_renames_goes_on_being_seen(
+    share: Path, volume: Volume, watch: Any, tree: bool, holding_one_too: bool
+) -> None:
+    """Where nobody watches the directory that holds it, the kernel tells of no move."""
+    (share / "d" / "sub").mkdir(parents=True)
+    outer = await watch() if holding_one_too else None
+    watcher = await watch("d", tree=tree)
+    mover = await open_file(volume, "d")
+    await mover.set_information(ic.FILE_RENAME_INFORMATION, rename.RenameInformation("e", 0).encode())
+    await mover.close()
+    (share / "e" / "new").mkdir()
+    (share / "e" / "sub" / "below").mkdir()
+    assert await watcher.told() == [(notify.ADDED, "new"), *([(notify.ADDED, "sub\\below")] if tree else [])]
+    if outer is not None:
+        assert (notify.RENAMED_NEW_NAME, "e") in await outer.told()
+
+
+async def test_the_cache_of_a_directory_that_a_client_renames_goes_on_being_ended(share: Path, volume: Volume) -> None:
+    (share / "d").mkdir()
+    key, holder = b"k" * 32, Holder()
+    directory = await volume.open_file(OpenParameters("d", ALICE, ALL, 7, c.FILE_OPEN, 0, oplock_key=key))
+    directory.request_oplock(OplockLevel.GRANULAR, Caching.READ | Caching.HANDLE, holder, key)
+    await directory.set_information(ic.FILE_RENAME_INFORMATION, rename.RenameInformation("e", 0).encode())
+    assert not holder.notices
+    (share / "e" / "new").mkdir()
+    volume.backend._observer.read()  # type: ignore[attr-defined]
+    assert len(holder.notices) == 1
+    await directory.close()
