@@ -38,22 +38,23 @@ async def set_disposition(opened: Open, flags: int) -> None:
     """
     if not opened.granted_access & DELETE:
         raise NtError(Status.ACCESS_DENIED, "disposition without DELETE")
+    if flags & DISPOSITION_DELETE:
+        _check_deletable(opened, ignore_readonly=bool(flags & DISPOSITION_IGNORE_READONLY))
     if flags & DISPOSITION_ON_CLOSE:
         opened.delete_on_close = bool(flags & DISPOSITION_DELETE)
         return
     if not flags & DISPOSITION_DELETE:
         _unmark(opened)
         return
-    await check_deletable(opened, ignore_readonly=bool(flags & DISPOSITION_IGNORE_READONLY))
+    await _check_empty(opened)
     while (blocker := reserved.make_way(opened.stream_state, opened.oplock_key, opened)) is not None:
         await blocker.wait(opened.token.name)
-    if opened.is_directory and not await opened.volume.backend.is_empty(opened.node):
-        raise NtError(Status.DIRECTORY_NOT_EMPTY, opened.path)
+    await _check_empty(opened)
     opened.posix_delete = bool(flags & DISPOSITION_POSIX_SEMANTICS)
     mark(opened)
 
 
-async def check_deletable(opened: Open, *, ignore_readonly: bool = False) -> None:
+def _check_deletable(opened: Open, *, ignore_readonly: bool) -> None:
     """Raise unless what is open may be deleted at all."""
     volume = opened.volume
     if volume.read_only:
@@ -64,7 +65,10 @@ async def check_deletable(opened: Open, *, ignore_readonly: bool = False) -> Non
     readonly = node.info().attributes & FILE_ATTRIBUTE_READONLY
     if readonly and not (ignore_readonly or volume.config.delete_readonly):
         raise NtError(Status.CANNOT_DELETE, f"{opened.path!r} is read-only")
-    if opened.is_directory and not await volume.backend.is_empty(node):
+
+
+async def _check_empty(opened: Open) -> None:
+    if opened.is_directory and not await opened.volume.backend.is_empty(opened.node):
         raise NtError(Status.DIRECTORY_NOT_EMPTY, opened.path)
 
 
@@ -92,17 +96,28 @@ def _unmark(opened: Open) -> None:
 async def on_close(opened: Open) -> None:
     """Do what the closing of `opened` (already marked closed, still registered) means for deletion.
 
-    Removal can fail (a directory got entries meanwhile, the store refuses); closing does not, so that is logged and the
-    mark taken off. A mark that is set only now takes H from the other holders and waits for them, as the disposition of
-    an open handle does: what they keep open for nobody would keep the name (smbtorture smb2.lease.unlink).
+    A directory that is not empty is not even marked. Removal can fail (a directory got entries meanwhile, the store
+    refuses); closing does not, so that is logged and the mark taken off. A mark that is set only now takes H from the
+    other holders and waits for them, as the disposition of an open handle does: what they keep open for nobody would
+    keep the name (smbtorture smb2.lease.unlink).
     """
     cancelled = None
-    if opened.delete_on_close and not opened.delete_pending:
+    if opened.delete_on_close and not opened.delete_pending and await _goes_now(opened):
         mark(opened)
         cancelled = await _wait_for_handles(opened)
     await _remove_what_is_due(opened)
     if cancelled is not None:
         raise cancelled
+
+
+async def _goes_now(opened: Open) -> bool:
+    """Tell whether what was opened to be deleted on close can be; the log has why not."""
+    try:
+        await _check_empty(opened)
+    except NtError as error:
+        log.warning("deleting %r at close: %s", opened.path, error)
+        return False
+    return True
 
 
 async def _wait_for_handles(opened: Open) -> asyncio.CancelledError | None:

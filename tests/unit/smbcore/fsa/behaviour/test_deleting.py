@@ -103,6 +103,50 @@ async def test_delete_on_close_of_a_full_directory_does_nothing(lab: Any) -> Non
     assert await lab.exists("d\\a")
 
 
+async def test_a_full_directory_is_not_marked_at_its_close(lab: Any) -> None:
+    """[MS-FSA 2.1.5.5, phase 1] Nobody hears that it goes, waits for it or is kept from it."""
+    key, listener = b"1" * 32, lab.listener()
+    await lab.mkdir("d")
+    await lab.make("d\\a")
+    holder = await lab.open("d", READ, oplock_key=key)
+    lab.lease(holder, "RH", key, listener)
+    watching = await lab.start(holder.change_notify(0xFFF, False, 4096))
+    await (await lab.open("d", DELETE, options=c.FILE_DELETE_ON_CLOSE)).close()
+    assert not listener.notices
+    assert not watching.done()
+    await holder.close()
+    with lab.fails("NOTIFY_CLEANUP"):
+        await watching
+    assert await lab.exists("d\\a")
+
+
+async def on_close(opened: Any, flags: int) -> None:
+    """Set or clear that the file is deleted when this open closes."""
+    data = file.DispositionInformationEx(flags | delete.DISPOSITION_ON_CLOSE).encode()
+    await opened.set_information(ic.FILE_DISPOSITION_INFORMATION_EX, data)
+
+
+async def test_deletion_on_close_can_be_asked_for_and_called_off_later(lab: Any) -> None:
+    for name, options, flags in (("stays", c.FILE_DELETE_ON_CLOSE, 0), ("goes", 0, delete.DISPOSITION_DELETE)):
+        opened = await lab.create(name, options=options)
+        await on_close(opened, flags)
+        assert not opened.delete_pending
+        await opened.close()
+    assert await lab.names("") == [".", "..", "stays"]
+
+
+async def test_what_cannot_be_deleted_cannot_be_at_its_close_either(lab: Any) -> None:
+    root = await lab.open("", DELETE)
+    with lab.fails("CANNOT_DELETE"):
+        await on_close(root, delete.DISPOSITION_DELETE)
+    await root.close()
+    opened = await lab.create("a", file_attributes=fa.FILE_ATTRIBUTE_READONLY)
+    with lab.fails("CANNOT_DELETE"):
+        await on_close(opened, delete.DISPOSITION_DELETE)
+    await opened.close()
+    assert await lab.exists("a")
+
+
 async def test_nothing_is_created_in_a_directory_that_goes(lab: Any) -> None:
     await lab.mkdir("d")
     opened = await lab.open("d", DELETE)
