@@ -361,14 +361,20 @@ async def test_other_information_is_not_waited_for(manual, database):
     assert database.promised()
 
 
-async def test_cancel_does_not_undo_what_is_only_to_be_stored(manual, database):
-    """1 a lock of a resilient open waits  2 it is granted, and cancelled before its row is stored: it succeeds."""
+async def resilient_beside_a_lock(manual, database):
+    """A resilient open, and another client's that has a range of the file."""
     raw = await connected(manual)
     file_id = await opened(raw)
     (await raw.ioctl(FSCTL_LMR_REQUEST_RESILIENCY, ResiliencyRequest(1000).encode(), file_id=file_id)).expect()
     other = await connected_beside(manual, database)
     held = (await plain(other)).expect().body.file_id
     (await other.lock(held, [LockElement(0, 4, EXCLUSIVE)])).expect()
+    return raw, file_id, other, held
+
+
+async def test_cancel_does_not_undo_what_is_only_to_be_stored(manual, database):
+    """1 a lock of a resilient open waits  2 it is granted, and cancelled before its row is stored: it succeeds."""
+    raw, file_id, other, held = await resilient_beside_a_lock(manual, database)
     database.gate.clear()
     waiting = await raw.begin(lock(file_id, 0, LOCK_EXCLUSIVE))
     await turn()
@@ -380,12 +386,7 @@ async def test_cancel_does_not_undo_what_is_only_to_be_stored(manual, database):
 
 async def test_a_lock_that_is_granted_while_its_open_closes_leaves_no_row(manual, database):
     """1 a lock of a resilient open waits  2 the open closes, and its row is being removed  3 the lock could be had."""
-    raw = await connected(manual)
-    file_id = await opened(raw)
-    (await raw.ioctl(FSCTL_LMR_REQUEST_RESILIENCY, ResiliencyRequest(1000).encode(), file_id=file_id)).expect()
-    other = await connected_beside(manual, database)
-    held = (await plain(other)).expect().body.file_id
-    (await other.lock(held, [LockElement(0, 4, EXCLUSIVE)])).expect()
+    raw, file_id, other, held = await resilient_beside_a_lock(manual, database)
     await raw.begin(lock(file_id, 0, LOCK_EXCLUSIVE))
     await turn()
     database.gate.clear()

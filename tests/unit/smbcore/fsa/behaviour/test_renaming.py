@@ -196,10 +196,23 @@ async def test_opens_of_both_links_share_state(lab: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("access", "share", "moves"),
-    [(DELETE, 7, False), (READ, 0, False), (READ, 7, True), (READ, 3, True), (0x80, 0, True)],
+    ("beside_delete", "access", "share", "moves"),
+    [
+        (False, DELETE, 7, False),
+        (False, READ, 0, False),
+        (False, READ, 7, True),
+        (False, READ, 3, True),
+        (False, 0x80, 0, True),
+        (True, DELETE, 7, True),
+        (True, DELETE, 3, True),
+        (True, READ, 5, False),
+    ],
 )
-async def test_open_parent_may_be_in_the_way(lab: Any, access: int, share: int, moves: bool) -> None:
+async def test_open_parent_may_be_in_the_way(
+    lab: Any, beside_delete: bool, access: int, share: int, moves: bool
+) -> None:
+    """Newer versions of Windows share deletion when they open the new parent  [MS-FSA 2.1.5.15.11]."""
+    lab.volume.config = replace(lab.config, rename_beside_delete=beside_delete)
     await lab.mkdir("d")
     parent = await lab.open("d", access, share=share)
     opened = await lab.create("d\\a")
@@ -208,25 +221,6 @@ async def test_open_parent_may_be_in_the_way(lab: Any, access: int, share: int, 
     else:
         with lab.fails("SHARING_VIOLATION"):
             await lab.rename(opened, "d\\b")
-    await opened.close()
-    await parent.close()
-
-
-@pytest.mark.parametrize(("access", "share", "moves"), [(DELETE, 7, True), (DELETE, 3, True), (READ, 5, False)])
-async def test_a_parent_open_for_deletion_need_not_be_in_the_way(
-    lab: Any, access: int, share: int, moves: bool
-) -> None:
-    """Newer versions of Windows share deletion when they open the new parent  [MS-FSA 2.1.5.15.11]."""
-    lab.volume.config = replace(lab.config, rename_beside_delete=True)
-    await lab.mkdir("d")
-    parent = await lab.open("d", access, share=share)
-    await lab.make("a")
-    opened = await lab.open("a")
-    if moves:
-        await lab.rename(opened, "d\\a")
-    else:
-        with lab.fails("SHARING_VIOLATION"):
-            await lab.rename(opened, "d\\a")
     await opened.close()
     await parent.close()
 
